@@ -1,0 +1,1 @@
+"""The shipped configuration, and what a private clamd needs."""

@@ -1,0 +1,1 @@
+"""Facts about one message: each module finds some, none acts."""

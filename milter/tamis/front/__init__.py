@@ -1,0 +1,1 @@
+"""Ways to speak the milter protocol."""

@@ -1,0 +1,1 @@
+"""Features, training and exported models."""

@@ -1,0 +1,74 @@
+"""A message as the MTA handed it over: envelope, header fields and body, in bytes (RFC 5321, RFC 5322)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+from tamis.mime import Content
+
+HeaderField: TypeAlias = tuple[bytes, bytes]
+"""Field name, and field body from behind the colon up to (not with) the last CRLF, folds as received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One RCPT TO: the address without angle brackets, and its ESMTP parameters such as NOTIFY and ORCPT."""
+
+    address: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What SMTP said outside the message; None or "" where the MTA did not tell."""
+
+    mail_from: str = ""  # reverse-path without angle brackets, "" for the null sender
+    recipients: tuple[Recipient, ...] = ()
+    client_ip: str | None = None
+    client_name: str = ""
+    helo: str = ""
+    queue_id: str | None = None
+    auth_user: str | None = None  # {auth_authen}
+    daemon_name: str | None = None
+    mta_name: str = ""  # {j}
+    mail_parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of one milter transaction; parsed once, on demand."""
+
+    envelope: Envelope
+    fields: tuple[HeaderField, ...]
+    body: bytes = field(repr=False)
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The message as it came over SMTP, lines ended by CRLF."""
+        return b"".join((self.head, b"\r\n", self.body))
+
+    @cached_property
+    def head(self) -> bytes:
+        """The header section with its line ends, without the empty line."""
+        lines = [name + b":" + value for name, value in self.fields]
+        lines.append(b"")
+        head = b"\r\n".join(lines)
+        if b"\n" in head.replace(b"\r\n", b""):  # folds reach a milter as bare LF
+            head = head.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        return head
+
+    @cached_property
+    def size(self) -> int:
+        """Octets of the message."""
+        return len(self.head) + 2 + len(self.body)
+
+    @cached_property
+    def content(self) -> Content:
+        """The message's MIME structure and decoded fields."""
+        return Content(self.fields, self.body)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the bodies of the fields of that name (lower case), in the message's order."""
+        return [value for key, value in self.fields if key.lower() == name]

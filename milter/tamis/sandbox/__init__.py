@@ -1,0 +1,1 @@
+"""A small SMTP server that calls a milter as an MTA does, for trying Tamis without one."""

@@ -1,0 +1,151 @@
+"""The ticket of one message: metadata only, the keys below and no others."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs use it
+
+
+class Direction(StrEnum):
+    """Which way a message goes."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class Action(StrEnum):
+    """What the MTA was told to do for a recipient."""
+
+    DELIVER = "deliver"
+    MARK = "mark"
+    FILE = "file"
+    REFUSE = "refuse"
+    DISCARD = "discard"
+    TEMPFAIL = "tempfail"
+
+
+class Means(StrEnum):
+    """How recipients who want different things got them."""
+
+    UNIFORM = "uniform"
+    DETAIL = "detail"
+    SPLIT = "split"
+    COMMON = "common"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was found and done for one final recipient."""
+
+    address: str
+    account: str | None
+    antivirus: str  # clean, infected, error, off
+    antispam: str  # ham, spam, error, off
+    graymail: str  # newsletter, social, list, none, error, off
+    action: Action
+    malware: str | None = None
+    score: float | None = None
+    reasons: tuple[str, ...] | None = None  # None where antispam is off
+
+    def as_json(self) -> dict[str, object]:
+        """Return the object that stands under "recipients"."""
+        result: dict[str, object] = {
+            "address": self.address,
+            "account": self.account,
+            "antivirus": self.antivirus,
+            "antispam": self.antispam,
+        }
+        if self.score is not None:
+            result["score"] = self.score
+        result["graymail"] = self.graymail
+        result["action"] = self.action.value
+        if self.reasons is not None:
+            result["reasons"] = list(self.reasons)
+        if self.malware is not None:
+            result["malware"] = self.malware
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingChecks:
+    """What the operator's checks of an outgoing message found."""
+
+    antivirus: str
+    antispam: str
+    graymail: str
+    score: float | None = None
+    reasons: tuple[str, ...] | None = None
+    malware: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the object that stands under "outgoing"."""
+        result: dict[str, object] = {
+            "antivirus": self.antivirus,
+            "antispam": self.antispam,
+            "graymail": self.graymail,
+        }
+        if self.score is not None:
+            result["score"] = self.score
+        if self.reasons is not None:
+            result["reasons"] = list(self.reasons)
+        if self.malware is not None:
+            result["malware"] = self.malware
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One answered end of message."""
+
+    id: str
+    time: str  # RFC 3339, UTC, milliseconds
+    direction: Direction
+    mode: str  # enforce, shadow
+    message_id: str | None
+    queue_id: str | None
+    sender: str  # "" for the null sender
+    sender_account: str | None
+    recipients: tuple[Outcome, ...]
+    means: Means
+    outgoing: OutgoingChecks | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the whole ticket as a JSON object, keys in their documented order."""
+        result: dict[str, object] = {
+            "id": self.id,
+            "time": self.time,
+            "direction": self.direction.value,
+            "mode": self.mode,
+            "message_id": self.message_id,
+            "queue_id": self.queue_id,
+            "sender": self.sender,
+            "sender_account": self.sender_account,
+            "recipients": [outcome.as_json() for outcome in self.recipients],
+            "means": self.means.value,
+        }
+        if self.outgoing is not None:
+            result["outgoing"] = self.outgoing.as_json()
+        return result
+
+    def accounts(self) -> frozenset[str]:
+        """Return the accounts that this ticket is about."""
+        found = {outcome.account for outcome in self.recipients} | {self.sender_account}
+        return frozenset(account for account in found if account is not None)
+
+
+def new_id(milliseconds: int | None = None) -> str:
+    """Return a new ULID: 48 bits of Unix time in milliseconds, 80 random bits, 26 characters."""
+    now = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+    value = now << 80 | int.from_bytes(os.urandom(10))
+    return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def timestamp(milliseconds: int) -> str:
+    """Return a Unix time in milliseconds as RFC 3339 in UTC."""
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
