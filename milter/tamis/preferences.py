@@ -47,6 +47,7 @@ class Member:
     account: str | None  # the account's own address; None for unknown and outside addresses
     preferences: Preferences
     local: bool  # the address is in mail.domains, so that it may be filed and is treated as incoming
+    address: str = ""  # the final address, lower case
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,325 @@
+"""The configuration: one TOML file, strict; the defaults stand here and in conf/tamis.toml."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from tamis import address, preferences, units
+
+DEFAULT_PATH = "/etc/tamis/tamis.toml"
+ENVIRONMENT = "TAMIS_CONFIG"
+DETAIL = re.compile(r"[A-Za-z0-9._-]{1,32}")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; each line of the text names file, line, key and what is expected."""
+
+
+def _unit(parse: object) -> BeforeValidator:
+    def validate(value: object) -> object:
+        return parse(value) if isinstance(value, str) and callable(parse) else value
+
+    return BeforeValidator(validate)
+
+
+def _address(text: str) -> str:
+    address.parse(text)
+    return text
+
+
+def _domain(text: str) -> str:
+    if not re.fullmatch(r"[^\s@.]+(\.[^\s@.]+)*", text):
+        raise ValueError(f'expected a domain such as "example.org", got "{text}"')
+    return text.lower()
+
+
+def _network(text: object) -> object:
+    return ip_network(text, strict=False) if isinstance(text, str) else text
+
+
+Seconds = Annotated[float, _unit(units.duration), Field(gt=0)]
+Octets = Annotated[int, _unit(units.size), Field(gt=0)]
+Address = Annotated[str, BeforeValidator(lambda value: _address(value) if isinstance(value, str) else value)]
+Domain = Annotated[str, BeforeValidator(lambda value: _domain(value) if isinstance(value, str) else value)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Bits = Annotated[float, Field(allow_inf_nan=False)]
+OnError = Literal["tempfail", "pass"]
+Lock = Literal["antivirus", "antispam", "graymail", "actions", "senders", "learning"]
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, no silent conversions, never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Milter(Section):
+    """[milter]: socket and processes."""
+
+    listen: Address = "inet:127.0.0.1:8891"
+    socket_mode: str = Field(default="0660", pattern="^0?[0-7]{3}$")
+    socket_group: str = ""
+    workers: int = Field(default=0, ge=0, le=1024)
+    mode: Literal["enforce", "shadow"] = "enforce"
+    deadline: Seconds = 60.0
+    max_message: Octets = 50 * 10**6
+    max_in_flight: int = Field(default=200, ge=1, le=10000)
+    defer_mixed: bool = False
+
+
+class Mail(Section):
+    """[mail]: which mail is ours."""
+
+    domains: tuple[Domain, ...] = Field(default=(), strict=False)
+    internal_networks: tuple[Network, ...] = Field(
+        default=(ip_network("127.0.0.0/8"), ip_network("::1/128")), strict=False
+    )
+    outgoing_daemons: tuple[str, ...] = Field(default=("ORIGINATING",), strict=False)
+    recipient_delimiter: str = Field(default="+", max_length=1)
+    authserv_id: str = ""
+    trusted_authserv_ids: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class Store(Section):
+    """[store]: settings, accounts and tickets."""
+
+    url: str = "sqlite:////var/lib/tamis/tamis.db"
+    timeout: Seconds = 10.0
+
+
+class Headers(Section):
+    """[headers]: fields that Tamis adds."""
+
+    on_clean: bool = False
+
+
+class Filing(Section):
+    """[filing]: the detail that each kind of mail is filed under."""
+
+    spam: str = "junk"
+    newsletter: str = "newsletters"
+    social: str = "social"
+    list: str = "lists"
+
+    @field_validator("*")
+    @classmethod
+    def _detail(cls, value: str) -> str:
+        if not DETAIL.fullmatch(value):
+            raise ValueError(f'expected 1 to 32 letters, digits, ".", "_" or "-", got "{value}"')
+        return value
+
+
+class Antivirus(Section):
+    """[antivirus]: clamd, and what becomes of what it finds."""
+
+    clamd: tuple[Address, ...] = Field(default=("unix:/run/clamav/clamd.ctl",), strict=False, min_length=1)
+    timeout: Seconds = 30.0
+    on_error: OnError = "tempfail"
+    on_unscannable: Literal["pass", "refuse", "mark"] = "pass"
+    heuristics: Literal["mark", "refuse", "pass"] = "mark"
+    mixed: Literal["discard", "mark"] = "discard"
+
+    @field_validator("clamd", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class Antispam(Section):
+    """[antispam]: thresholds in bits."""
+
+    mark: Bits = 5.0
+    refuse: Annotated[Bits, Field(ge=0)] = 0.0
+    on_error: OnError = "pass"
+    weights: Mapping[str, Bits] = {}
+
+
+class Graymail(Section):
+    """[graymail]."""
+
+    on_error: OnError = "pass"
+
+
+class Outgoing(Section):
+    """[outgoing]: the operator's checks."""
+
+    antivirus: bool = True
+    antispam: bool = True
+    graymail: bool = True
+    spam_refuse: Annotated[Bits, Field(gt=0)] = 15.0
+
+
+def _settings(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a table of settings")
+    return {key: preferences.parse(key, given) for key, given in value.items()}
+
+
+Settings = Annotated[Mapping[str, preferences.Value], BeforeValidator(_settings)]
+
+
+class Users(Section):
+    """[users]: defaults, and what users may change."""
+
+    may_change: frozenset[Lock] = Field(
+        default=frozenset({"antivirus", "antispam", "graymail", "actions", "senders", "learning"}),
+        strict=False,
+    )
+    defaults: Settings = {}
+    domains: Mapping[Domain, Settings] = {}
+
+
+class Accounts(Section):
+    """[accounts]: where accounts and aliases are looked up, in order."""
+
+    sources: tuple[str, ...] = Field(default=("table",), strict=False, min_length=1)
+
+    @field_validator("sources")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for source in value:
+            if source != "table" and not re.match(r"(file:/|sql:\s*(?i:select)\s)", source):
+                raise ValueError(f'expected "table", "file:/PATH" or "sql:SELECT ...", got "{source}"')
+        return value
+
+
+class Resend(Section):
+    """[resend]: the MTA's listener for copies; "" for none."""
+
+    relay: str = ""
+
+    @field_validator("relay")
+    @classmethod
+    def _relay(cls, value: str) -> str:
+        return value and _address(value)
+
+
+class Options(Section):
+    """[options]: the web page."""
+
+    listen: Address = "inet:127.0.0.1:8892"
+
+
+class Config(Section):
+    """The whole file."""
+
+    milter: Milter = Milter()
+    mail: Mail = Mail()
+    store: Store = Store()
+    headers: Headers = Headers()
+    filing: Filing = Filing()
+    antivirus: Antivirus = Antivirus()
+    antispam: Antispam = Antispam()
+    graymail: Graymail = Graymail()
+    outgoing: Outgoing = Outgoing()
+    users: Users = Users()
+    accounts: Accounts = Accounts()
+    resend: Resend = Resend()
+    options: Options = Options()
+
+    def site_settings(self) -> Mapping[str, preferences.Value]:
+        """Return the site's level of settings: [users.defaults] above [antispam] mark."""
+        return {"antispam.mark": self.antispam.mark, **self.users.defaults}
+
+
+def find(path: str | None) -> Path:
+    """Return the file to read: the given one, $TAMIS_CONFIG, or /etc/tamis/tamis.toml."""
+    return Path(path or os.environ.get(ENVIRONMENT) or DEFAULT_PATH)
+
+
+def load(path: str | None) -> Config:
+    """Return the checked configuration; raise ConfigError."""
+    file = find(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+    return parse(text, str(file))
+
+
+def parse(text: str, name: str) -> Config:
+    """Return the checked configuration in a TOML text; name stands in errors. Raise ConfigError."""
+    try:
+        config = Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {error}") from error
+    except ValidationError as error:
+        lines = _lines(text)
+        raise ConfigError("\n".join(_explain(one, lines, name) for one in error.errors())) from error
+    if not config.mail.domains:
+        line = _lines(text).get(("mail", "domains"))
+        where = f"{name} line {line}" if line else name
+        raise ConfigError(f'{where}: mail.domains: expected at least one domain, such as ["example.org"]')
+    return config
+
+
+def _explain(error: ErrorDetails, lines: Mapping[tuple[str, ...], int], name: str) -> str:
+    """Return "FILE line N: KEY: what is expected" for one of pydantic's errors."""
+    location = tuple(str(part) for part in error["loc"])
+    key = location
+    while key and key not in lines:
+        key = key[:-1]
+    where = f"{name} line {lines[key]}" if key else name
+    given = error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            text = "unknown key" + _nearest(location)
+        case "value_error":
+            text = str(error["ctx"]["error"])
+        case "literal_error":
+            expected = error["ctx"]["expected"].replace("'", '"')
+            text = f"expected {expected}, got {_shown(given)}"
+        case "bool_type":
+            text = f"expected true or false, got {_shown(given)}"
+        case _:
+            message = error["msg"].replace("Input should be", "expected")
+            text = f"{message}, got {_shown(given)}"
+    return f"{where}: {'.'.join(part for part in location if not part.isdigit())}: {text}"
+
+
+def _shown(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()[:80]
+
+
+def _nearest(location: tuple[str, ...]) -> str:
+    """Return the suggestion of the known key that is most like an unknown one."""
+    known = ["users." + name for name in ("defaults", "domains")]
+    for name, section in Config.model_fields.items():
+        known.append(name)
+        model = section.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            known.extend(f"{name}.{key}" for key in model.model_fields)
+    matches = difflib.get_close_matches(".".join(location), known, n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+TABLE = re.compile(r"\s*\[\[?([^\]]+)\]\]?")
+KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|[A-Za-z0-9_-]+))*)\s*=""")
+PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+
+
+def _lines(text: str) -> Mapping[tuple[str, ...], int]:
+    """Return the line number of each table and key, which tomllib does not tell."""
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := KEY.match(line):
+            found.setdefault(table + _parts(match[1]), number)
+        elif match := TABLE.match(line):
+            table = _parts(match[1])
+            found.setdefault(table, number)
+    return found
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(a or b or c for a, b, c in PART.findall(dotted))

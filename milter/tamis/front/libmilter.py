@@ -1,0 +1,317 @@
+"""The milter protocol through pymilter and libmilter (Sendmail's libmilter API, protocol version 6).
+
+libmilter calls back on threads of its own, and pymilter binds a Python thread state to the connection, so
+callbacks only collect bytes; everything else runs on the event loop's thread. Two consequences are used here:
+thread-local storage is the connection's, and pymilter reports what it cannot decode through sys.excepthook on
+that same thread state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import milter
+
+from tamis.address import InetAddress, UnixAddress
+from tamis.decision import Plan
+from tamis.front.session import Session, text
+from tamis.message import Message
+from tamis.policy.combine import unavailable
+
+log = logging.getLogger(__name__)
+
+ACTIONS = (
+    milter.ADDHDRS | milter.CHGHDRS | milter.ADDRCPT | milter.DELRCPT | milter.ADDRCPT_PAR | milter.SETSYMLIST
+)
+QUIET = (
+    milter.P_NR_CONN
+    | milter.P_NR_HELO
+    | milter.P_NR_MAIL
+    | milter.P_NR_RCPT
+    | milter.P_NR_DATA
+    | milter.P_NR_HDR
+    | milter.P_NR_EOH
+    | milter.P_NR_BODY
+)
+UNUSED = milter.P_NODATA | milter.P_NOEOH | milter.P_NOUNKNOWN
+# libmilter takes at most 5 macros per stage.
+MACROS = (
+    (milter.M_CONNECT, "j {daemon_name}"),
+    (milter.M_ENVFROM, "{auth_authen} {daemon_name} {client_addr} j i"),
+    (milter.M_EOM, "i"),
+)
+MAX_PACKET = 1 << 20  # octets; libmilter's 65,535 are less than Postfix's header_size_limit of 102,400
+GRACE = 5  # seconds that the front waits beyond the deadline, which is the pipeline's to keep
+BACKLOG = 1024  # connections waiting to be accepted
+
+Handle = Callable[[Message], Awaitable[Plan]]
+
+
+class Gate:
+    """Bounds how many messages are in flight."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._inside = 0
+        self._lock = threading.Lock()
+
+    @property
+    def inside(self) -> int:
+        """Messages in flight."""
+        return self._inside
+
+    def enter(self) -> bool:
+        """Take a place; False where none is free."""
+        with self._lock:
+            if self._inside >= self._limit:
+                return False
+            self._inside += 1
+            return True
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._lock:
+            self._inside -= 1
+
+
+class Libmilter:
+    """The front of one worker process; there can be one only, as libmilter's callbacks are global."""
+
+    def __init__(self, handle: Handle, loop: asyncio.AbstractEventLoop, *, deadline: float, limit: int) -> None:
+        """Take the pipeline's handle, the loop that it runs on, seconds per message, messages in flight."""
+        self._handle = handle
+        self._loop = loop
+        self._patience = deadline + GRACE
+        self.gate = Gate(limit)
+        self._here = threading.local()  # .session is the connection's, see the module's docstring
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self) -> None:
+        """Serve the socket that open_socket opened, until the process ends."""
+        sys.excepthook = self._undecodable
+        milter.set_exception_policy(milter.CONTINUE)
+        _set_max_packet()
+        milter.main()
+
+    def register(self) -> None:
+        """Tell libmilter the callbacks."""
+        milter.set_flags(ACTIONS)
+        milter.set_connect_callback(self.connect)
+        milter.set_helo_callback(self.helo)
+        milter.set_envfrom_callback(self.mail)
+        milter.set_envrcpt_callback(self.rcpt)
+        milter.set_header_callback(self.header)
+        milter.set_body_callback(self.body)
+        milter.set_eom_callback(self.end_of_message)
+        milter.set_abort_callback(self.abort)
+        milter.set_close_callback(self.close)
+        milter.register("tamis", negotiate=self.negotiate)
+
+    # Callbacks: on libmilter's threads. They must not call anything that takes the GIL by
+    # PyGILState_Ensure (numpy's and Cython's callbacks, ctypes), or the process crashes.
+
+    def negotiate(self, ctx: Any, options: list[int]) -> int:
+        """Ask for the actions that plans need, and to be asked for no answer before end of message."""
+        session = Session()
+        ctx.setpriv(session)
+        self._here.session = session
+        offered = options[1]
+        session.quiet = offered & QUIET == QUIET
+        options[0] &= ACTIONS
+        options[1] = offered & ((QUIET if session.quiet else 0) | UNUSED | milter.P_HDR_LEADSPC)
+        options[2] = options[3] = 0
+        if options[0] & milter.SETSYMLIST:
+            for stage, names in MACROS:
+                ctx.setsymlist(stage, names)
+        return int(milter.CONTINUE)
+
+    def connect(self, ctx: Any, hostname: str, family: int, hostaddr: Any) -> int:
+        """Note the client; hostaddr is a tuple of address and port for inet and inet6."""
+        session: Session = ctx.getpriv()
+        session.client_name = hostname
+        if isinstance(hostaddr, tuple):
+            session.client_ip = hostaddr[0].removeprefix("IPv6:")
+        session.mta_name = _macro(ctx, "j") or ""
+        session.daemon_name = _macro(ctx, "{daemon_name}")
+        return self._answer(session)
+
+    def helo(self, ctx: Any, name: str) -> int:
+        """Note the HELO name."""
+        session: Session = ctx.getpriv()
+        session.helo = name
+        return self._answer(session)
+
+    def mail(self, ctx: Any, sender: bytes, *parameters: bytes) -> int:
+        """Begin a message."""
+        session: Session = ctx.getpriv()
+        session.mail(sender, parameters)
+        session.auth_user = _macro(ctx, "{auth_authen}")
+        session.daemon_name = _macro(ctx, "{daemon_name}") or session.daemon_name
+        session.mta_name = _macro(ctx, "j") or session.mta_name
+        if session.client_ip is None:
+            session.client_ip = _macro(ctx, "{client_addr}")
+        return self._answer(session)
+
+    def rcpt(self, ctx: Any, recipient: bytes, *parameters: bytes) -> int:
+        """Add a recipient."""
+        session: Session = ctx.getpriv()
+        session.rcpt(recipient, parameters)
+        return self._answer(session)
+
+    def header(self, ctx: Any, name: str, value: bytes) -> int:
+        """Add a header field."""
+        session: Session = ctx.getpriv()
+        session.fields.append((name.encode("utf-8", "surrogateescape"), value))
+        return self._answer(session)
+
+    def body(self, ctx: Any, chunk: bytes) -> int:
+        """Add a part of the body."""
+        session: Session = ctx.getpriv()
+        session.chunks.append(chunk)
+        return self._answer(session)
+
+    def abort(self, ctx: Any) -> int:
+        """Forget the message; the connection goes on."""
+        ctx.getpriv().mail(b"", ())
+        return int(milter.CONTINUE)
+
+    def close(self, ctx: Any) -> int:
+        """Forget the connection."""
+        ctx.setpriv(None)
+        return int(milter.CONTINUE)
+
+    def end_of_message(self, ctx: Any) -> int:
+        """Hand the message to the loop, wait for its plan and carry it out."""
+        try:
+            return self._end_of_message(ctx)
+        except Exception as error:  # whatever it is, the MTA keeps the message and tries again
+            log.error("front failed error=%s", type(error).__name__)
+            return _refuse(ctx, unavailable(None))
+
+    def _end_of_message(self, ctx: Any) -> int:
+        session: Session = ctx.getpriv()
+        queue_id = _macro(ctx, "i")
+        if session.failed:
+            log.error("%s: message not collected answer=tempfail", queue_id)
+            return _refuse(ctx, unavailable(None))
+        message = session.message(queue_id)
+        if not self.gate.enter():
+            log.warning("%s: too many messages in flight limit=%d", queue_id, self.gate.inside)
+            return _refuse(ctx, unavailable(None))
+        try:
+            plan = self._wait(message)
+        finally:
+            self.gate.leave()
+        if plan is None:
+            log.error("%s: no answer within the deadline answer=tempfail", queue_id)
+            return _refuse(ctx, unavailable(None))
+        return _carry_out(ctx, plan)
+
+    def _wait(self, message: Message) -> Plan | None:
+        """Return the plan, or None if the pipeline did not keep its deadline."""
+        done = threading.Lock()  # cheaper than a concurrent future's condition
+        done.acquire()
+        answer: list[Plan] = []
+        task: list[asyncio.Task[None]] = []
+
+        async def story() -> None:
+            try:
+                answer.append(await self._handle(message))
+            finally:
+                done.release()
+
+        def start() -> None:
+            one = self._loop.create_task(story())
+            self._tasks.add(one)
+            one.add_done_callback(self._finished)
+            task.append(one)
+
+        self._loop.call_soon_threadsafe(start)
+        if not done.acquire(timeout=self._patience):
+            self._loop.call_soon_threadsafe(lambda: [one.cancel() for one in task])
+            return None
+        return answer[0] if answer else None
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("pipeline failed error=%s", type(error).__name__)
+
+    def _answer(self, session: Session) -> int:
+        return int(milter.NOREPLY if session.quiet else milter.CONTINUE)
+
+    def _undecodable(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """Take what pymilter could not pass on: a header name or HELO name that is not UTF-8.
+
+        The value of such a field is lost to us, not to the MTA; its place is kept so that fields count right.
+        Any other exception fails the message. Nothing is printed, as it would print content.
+        """
+        session: Session | None = getattr(self._here, "session", None)
+        if session is None:
+            log.error("callback failed error=%s", kind.__name__)
+        elif isinstance(error, UnicodeDecodeError) and trace is None:
+            if session.recipients:
+                session.fields.append((error.object, b""))
+            else:
+                session.helo = text(error.object)
+        else:
+            session.failed = True
+            log.error("callback failed error=%s", kind.__name__)
+
+
+def _macro(ctx: Any, name: str) -> str | None:
+    try:
+        value: str | None = ctx.getsymval(name)
+    except UnicodeDecodeError:
+        return None
+    return value
+
+
+def _refuse(ctx: Any, reply: object) -> int:
+    code, status, words = str(reply).split(" ", 2)
+    ctx.setreply(code, status, words)
+    return int(milter.TEMPFAIL if code.startswith("4") else milter.REJECT)
+
+
+def _carry_out(ctx: Any, plan: Plan) -> int:
+    if plan.reply is not None:
+        return _refuse(ctx, plan.reply)
+    for name, occurrence in plan.remove_fields:
+        ctx.chgheader(name, occurrence, None)
+    for name, value in reversed(plan.fields):  # each goes on top of the former
+        ctx.insheader(0, name, " " + value)
+    for address in plan.remove_recipients:
+        ctx.delrcpt(f"<{address}>")
+    for recipient in plan.add_recipients:
+        ctx.addrcpt(f"<{recipient.address}>", " ".join(recipient.parameters) or None)
+    return int(milter.CONTINUE)
+
+
+def open_socket(address: UnixAddress | InetAddress, front: Libmilter) -> socket.socket:
+    """Open the listening socket through libmilter and return it; raise OSError.
+
+    TCP_NODELAY is set on it, and inherited by accepted sockets: libmilter answers in small writes, each of
+    which would otherwise wait some 40 ms for the MTA's delayed acknowledgement.
+    """
+    raise NotImplementedError
+
+
+def _set_max_packet() -> None:
+    """Raise libmilter's limit for one packet; pymilter has no call for it."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if "/libmilter.so" in line:
+            ctypes.CDLL(line.split(maxsplit=5)[5]).smfi_setmaxdatasize(ctypes.c_size_t(MAX_PACKET))
+            return
+    log.warning("libmilter not found among the loaded libraries: long header fields will be tempfailed")

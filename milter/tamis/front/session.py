@@ -1,0 +1,77 @@
+"""What one milter connection has told so far, collected in bytes, and the message that it makes."""
+
+from __future__ import annotations
+
+from tamis.message import Envelope, HeaderField, Message, Recipient
+
+
+def text(octets: bytes) -> str:
+    """Return octets as text; those that are not UTF-8 survive as surrogates (PEP 383)."""
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def path(octets: bytes) -> str:
+    """Return the address in a path such as <anna@example.org> (RFC 5321 section 4.1.2)."""
+    address = text(octets).strip()
+    return address[1:-1] if address.startswith("<") and address.endswith(">") else address
+
+
+class Session:
+    """One connection; mail() begins a new message, the rest adds to it."""
+
+    __slots__ = (
+        "auth_user",
+        "chunks",
+        "client_ip",
+        "client_name",
+        "daemon_name",
+        "failed",
+        "fields",
+        "helo",
+        "mail_from",
+        "mail_parameters",
+        "mta_name",
+        "quiet",
+        "recipients",
+    )
+
+    def __init__(self) -> None:
+        self.client_ip: str | None = None
+        self.client_name = ""
+        self.helo = ""
+        self.daemon_name: str | None = None
+        self.mta_name = ""
+        self.quiet = False  # the MTA awaits no answer but that to end of message
+        self.mail(b"", ())
+
+    def mail(self, sender: bytes, parameters: tuple[bytes, ...]) -> None:
+        """Begin a message."""
+        self.mail_from = path(sender)
+        self.mail_parameters = parameters
+        self.auth_user: str | None = None
+        self.recipients: list[Recipient] = []
+        self.fields: list[HeaderField] = []
+        self.chunks: list[bytes] = []
+        self.failed = False  # a callback raised: what was collected is not the whole message
+
+    def rcpt(self, recipient: bytes, parameters: tuple[bytes, ...]) -> None:
+        """Add a recipient."""
+        self.recipients.append(Recipient(path(recipient), tuple(map(text, parameters))))
+
+    def message(self, queue_id: str | None) -> Message:
+        """Return the message collected, and forget its parts."""
+        envelope = Envelope(
+            mail_from=self.mail_from,
+            recipients=tuple(self.recipients),
+            client_ip=self.client_ip,
+            client_name=self.client_name,
+            helo=self.helo,
+            queue_id=queue_id,
+            auth_user=self.auth_user,
+            daemon_name=self.daemon_name,
+            mta_name=self.mta_name,
+            mail_parameters=tuple(map(text, self.mail_parameters)),
+        )
+        chunks, self.chunks = self.chunks, []
+        fields, self.fields = self.fields, []
+        return Message(envelope, tuple(fields), b"".join(chunks))

@@ -1,0 +1,1 @@
+"""Policy: facts and preferences in, decisions and plans out; no mail, no clock, no network."""
