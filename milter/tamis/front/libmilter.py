@@ -13,6 +13,7 @@ import ctypes
 import logging
 import os
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -87,24 +88,54 @@ class Gate:
 class Libmilter:
     """The front of one worker process; there can be one only, as libmilter's callbacks are global."""
 
-    def __init__(self, handle: Handle, loop: asyncio.AbstractEventLoop, *, deadline: float, limit: int) -> None:
-        """Take the pipeline's handle, the loop that it runs on, seconds per message, messages in flight."""
-        self._handle = handle
-        self._loop = loop
+    _handle: Handle  # from run() on
+    _loop: asyncio.AbstractEventLoop
+
+    def __init__(self, *, deadline: float, limit: int) -> None:
+        """Take seconds per message, and how many messages may be in flight."""
         self._patience = deadline + GRACE
         self.gate = Gate(limit)
         self._here = threading.local()  # .session is the connection's, see the module's docstring
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def run(self) -> None:
-        """Serve the socket that open_socket opened, until the process ends."""
+    def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
+        """Open the listening socket, for this process and those that it forks; raise OSError.
+
+        TCP_NODELAY is set on it, and inherited by accepted sockets: libmilter answers in small writes, each
+        of which would otherwise wait some 40 ms for the MTA's delayed acknowledgement.
+        """
+        self._register()
+        if isinstance(address, UnixAddress):
+            _remove_stale(address.path)
+            milter.setconn(f"unix:{address.path}")
+        else:
+            kind, host = ("inet6", f"[{address.host}]") if ":" in address.host else ("inet", address.host)
+            milter.setconn(f"{kind}:{address.port}@{host}")
+        milter.setbacklog(BACKLOG)
+        before = _listening()
+        try:
+            milter.opensocket(False)
+        except milter.error as error:
+            raise OSError(f"cannot listen on {address}: {_reason(address)}") from error
+        (descriptor,) = _listening() - before
+        listener = socket.socket(fileno=descriptor)
+        if isinstance(address, InetAddress):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
+
+    def run(self, handle: Handle, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve the socket that listen() opened, until the process ends.
+
+        handle is the pipeline's, loop the one that it runs on, in another thread.
+        """
+        self._handle = handle
+        self._loop = loop
         sys.excepthook = self._undecodable
         milter.set_exception_policy(milter.CONTINUE)
         _set_max_packet()
         milter.main()
 
-    def register(self) -> None:
-        """Tell libmilter the callbacks."""
+    def _register(self) -> None:
         milter.set_flags(ACTIONS)
         milter.set_connect_callback(self.connect)
         milter.set_helo_callback(self.helo)
@@ -291,7 +322,7 @@ def _carry_out(ctx: Any, plan: Plan) -> int:
     for name, occurrence in plan.remove_fields:
         ctx.chgheader(name, occurrence, None)
     for name, value in reversed(plan.fields):  # each goes on top of the former
-        ctx.insheader(0, name, " " + value)
+        ctx.addheader(name, " " + value, 0)
     for address in plan.remove_recipients:
         ctx.delrcpt(f"<{address}>")
     for recipient in plan.add_recipients:
@@ -299,13 +330,49 @@ def _carry_out(ctx: Any, plan: Plan) -> int:
     return int(milter.CONTINUE)
 
 
-def open_socket(address: UnixAddress | InetAddress, front: Libmilter) -> socket.socket:
-    """Open the listening socket through libmilter and return it; raise OSError.
+def _remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on any more; raise OSError for a live one."""
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise OSError(f"unix:{path}: is there already and no socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+        else:
+            raise OSError(f"unix:{path}: another process listens there")
 
-    TCP_NODELAY is set on it, and inherited by accepted sockets: libmilter answers in small writes, each of
-    which would otherwise wait some 40 ms for the MTA's delayed acknowledgement.
-    """
-    raise NotImplementedError
+
+def _listening() -> set[int]:
+    """Return the descriptors of this process that are listening sockets."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        descriptor = int(entry.name)
+        try:
+            with socket.socket(fileno=os.dup(descriptor)) as candidate:
+                if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.add(descriptor)
+        except OSError:
+            continue
+    return found
+
+
+def _reason(address: UnixAddress | InetAddress) -> str:
+    """Return why libmilter, which does not tell, cannot listen."""
+    unix = isinstance(address, UnixAddress)
+    family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        if not unix:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address.path if unix else (address.host, address.port))
+        except OSError as error:
+            return error.strerror or type(error).__name__
+    if unix:
+        Path(address.path).unlink()
+    return "libmilter gives no reason"
 
 
 def _set_max_packet() -> None:

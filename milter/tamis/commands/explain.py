@@ -1,0 +1,137 @@
+"""`tamis explain`: what would be done with a message, and why; nothing is stored."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from tamis import config as configuration
+from tamis.commands.options import Subparsers, common, print_json
+from tamis.config import Config
+from tamis.message import Envelope, HeaderField, Message, Recipient
+from tamis.pipeline import Judgement, about, judge, milliseconds_now
+from tamis.service import parts
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("explain", help="tell what would be done", description=__doc__)
+    parser.add_argument("file", metavar="FILE", help='message as it stands in a file, "-" for standard input')
+    parser.add_argument(
+        "--from", dest="mail_from", metavar="A", help="MAIL FROM (default: Return-Path or From)"
+    )
+    parser.add_argument(
+        "--to", action="append", default=[], metavar="A", help="RCPT TO, may be repeated (default: To and Cc)"
+    )
+    parser.add_argument("--client", metavar="IP", help="address of the SMTP client (default: none)")
+    common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the judgement; 2 where the file cannot be read or nobody is addressed."""
+    config = configuration.load(args.config)
+    try:
+        raw = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
+    except OSError as error:
+        print(f"tamis: {args.file}: {error.strerror}", file=sys.stderr)
+        return 2
+    message = _message(raw, args)
+    if not message.envelope.recipients:
+        print("tamis: the message names no recipient in To or Cc: give --to", file=sys.stderr)
+        return 2
+    parts.prepare_store(config)
+    judgement = asyncio.run(_judge(message, config))
+    if args.json:
+        print_json(_as_json(message, judgement, config))
+    else:
+        _print(message, judgement)
+    return 0
+
+
+async def _judge(message: Message, config: Config) -> Judgement:
+    store = parts.store(config, asyncio.get_running_loop())
+    store.start()
+    try:
+        scanner = parts.scanner(config, parts.filters(config))
+        return await judge(message, store, scanner, config=config, ticket_id=None)
+    finally:
+        store.close()
+
+
+def _message(raw: bytes, args: argparse.Namespace) -> Message:
+    """Return the message with the envelope that the options and its own fields tell."""
+    fields, body = parse(raw)
+    bare = Message(Envelope(), fields, body)
+    sender = args.mail_from
+    if sender is None:
+        paths = [value.strip().strip(b"<>") for value in bare.values(b"return-path")]
+        authors = bare.content.from_addresses
+        sender = paths[0].decode("utf-8", "replace") if paths else authors[0] if authors else ""
+    to = args.to or [one for name in (b"to", b"cc") for one in bare.content.addresses(name)]
+    recipients = tuple(Recipient(one.strip("<>")) for one in dict.fromkeys(to))
+    envelope = Envelope(mail_from=sender.strip("<>"), recipients=recipients, client_ip=args.client)
+    return Message(envelope, fields, body)
+
+
+def parse(raw: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
+    """Split a message with LF or CRLF line ends into the fields and the body that an MTA would hand over."""
+    if raw.startswith(b"From "):  # mbox
+        raw = raw.partition(b"\n")[2]
+    raw = raw.replace(b"\r\n", b"\n")
+    head, _, body = (b"\n" + raw).partition(b"\n\n")
+    fields: list[HeaderField] = []
+    for line in head[1:].split(b"\n"):
+        if line[:1] in (b" ", b"\t") and fields:
+            fields[-1] = (fields[-1][0], fields[-1][1] + b"\n" + line)
+        elif b":" in line:
+            name, _, value = line.partition(b":")
+            fields.append((name, value))
+        elif line:  # no field: the body has begun without an empty line, as an MTA takes it
+            at = raw.index(line)
+            return tuple(fields), raw[at:].replace(b"\n", b"\r\n")
+    return tuple(fields), body.replace(b"\n", b"\r\n")
+
+
+def _as_json(message: Message, judgement: Judgement, config: Config) -> dict[str, object]:
+    """Return the ticket's object without id, with "headers" and "reply"."""
+    ticket = about(
+        message, judgement, ticket_id="", milliseconds=milliseconds_now(), mode=config.milter.mode
+    ).as_json()
+    del ticket["id"]
+    plan = judgement.plan
+    ticket["headers"] = dict(plan.fields)
+    ticket["reply"] = None if plan.reply is None else str(plan.reply)
+    return ticket
+
+
+def _print(message: Message, judgement: Judgement) -> None:
+    """Print for people."""
+    plan = judgement.plan
+    print(f"direction  {judgement.direction.value}")
+    print(f"sender     <{message.envelope.mail_from}>")
+    for one in plan.decisions:
+        account = one.account or "no account"
+        print(f"recipient  <{one.recipient.address}> ({account}): {one.action.value}")
+        malware = f" ({one.malware})" if one.malware else ""
+        print(f"  antivirus  {one.antivirus}{malware}")
+        score = f" {one.score:.1f} bits: {', '.join(one.reasons or ()) or 'no reasons'}"
+        print(f"  antispam   {one.antispam}{score if one.score is not None else ''}"[:400])
+        print(f"  graymail   {one.graymail}")
+        if one.folder and one.action.value == "file":
+            print(f"  folder     {one.folder}")
+    if plan.outgoing is not None:
+        checks = plan.outgoing
+        score = "" if checks.score is None else f" {checks.score:.1f}"
+        print(
+            f"outgoing   antivirus {checks.antivirus}, antispam {checks.antispam}{score}, "
+            f"graymail {checks.graymail}"
+        )
+    print(f"means      {plan.means.value}")
+    print(f"reply      {plan.reply or '250 accepted'}")
+    for name, value in plan.fields:
+        print(f"adds       {name}: {value}")
+    for name, occurrence in plan.remove_fields:
+        print(f"removes    {name} (number {occurrence})")

@@ -1,0 +1,409 @@
+"""The MIME structure and the decoded fields of a message (RFC 2045, 2046, 2047, 2231, 5322).
+
+Any bytes give an answer and never an exception; how much is looked at is bounded, and Content.truncated says
+that a bound was met.
+"""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import quopri
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from tamis.html import Document
+
+Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+MAX_DEPTH = 24  # nested multiparts and messages; mail programs show no more, hostile mail has thousands
+MAX_PARTS = 256  # leaves of one message; the same reason
+MAX_TEXT = 1 << 17  # octets of one part that are decoded as text; spam says its word before that
+MAX_FIELD = 1 << 16  # octets of one field that are decoded; Postfix's header_size_limit is 102,400
+MAX_ADDRESSES = 256  # addresses read of one field
+
+PARAMETER = re.compile(
+    rb';\s*([!#$%&\'*+.^_`{|}~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))', re.S
+)
+ENCODED_WORD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*)\?=")
+CONTENT_FIELD = re.compile(rb"^(content-[a-z-]+)[ \t]*:((?:[^\n]|\n[ \t])*)", re.I | re.M)
+EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+ADDRESS_TOKEN = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.|\([^()]*\))*\)|<[^<>]*>|[,;:]|[^",;:()<>]+|.', re.S
+)
+MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
+BLANK = re.compile(rb"\s+")
+# Python's codecs that are no character sets of mail, and may be slow or run away.
+NO_CHARSETS = frozenset(
+    ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7", "mbcs", "oem")
+)
+
+
+class Part:
+    """A leaf of the MIME tree: content that is not multipart."""
+
+    def __init__(
+        self,
+        content_type: str,
+        parameters: dict[str, str],
+        *,
+        disposition: str,
+        encoding: str,
+        encoded: bytes,
+        depth: int,
+    ) -> None:
+        self.content_type = content_type  # lower case, "text/plain" where none is given
+        self.disposition = disposition  # lower case, "" where none is given
+        self.encoding = encoding  # lower case, "" for none
+        self.encoded = encoded  # octets as received
+        self.depth = depth  # 0 for the only part of a message
+        self._parameters = parameters
+
+    @property
+    def charset(self) -> str:
+        """The declared character set, lower case."""
+        return self._parameters.get("charset", "us-ascii").lower()
+
+    @property
+    def filename(self) -> str:
+        """The name of an attachment, "" where none is given."""
+        return self._parameters.get("filename") or self._parameters.get("name", "")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a mail program shows this as the message's text."""
+        return self.content_type in ("text/plain", "text/html") and self.disposition != "attachment"
+
+    @cached_property
+    def decoded(self) -> bytes:
+        """The content without its transfer encoding; base64 with garbage is read as mail programs do."""
+        return decode_transfer(self.encoded, self.encoding)
+
+    @cached_property
+    def text(self) -> str:
+        """The start of the content as text, at most MAX_TEXT octets of it; wrong characters are replaced."""
+        start = decode_transfer(self.encoded[: 2 * MAX_TEXT], self.encoding)[:MAX_TEXT]
+        return decode_charset(start, self.charset)
+
+    @cached_property
+    def document(self) -> Document:
+        """The text and links that a reader of an HTML part sees."""
+        return Document(self.text)
+
+
+class Content:
+    """What a message says: parts and decoded fields, each computed when first asked for."""
+
+    def __init__(self, fields: Fields, body: bytes) -> None:
+        self._fields = fields
+        self._body = body
+
+    @cached_property
+    def _tree(self) -> tuple[tuple[Part, ...], bool]:
+        head = {name.lower(): value for name, value in reversed(self._fields) if name[:1] in b"Cc"}
+        parts: list[Part] = []
+        todo = [(head, self._body, 0)]
+        truncated = False
+        while todo:
+            fields, body, depth = todo.pop()
+            if len(parts) >= MAX_PARTS:
+                truncated = True
+                break
+            content_type, parameters = parse_parameters(fields.get(b"content-type", b""))
+            inner, cut = _children(content_type, parameters, body, depth)
+            truncated = truncated or cut
+            if inner is None:
+                parts.append(_leaf(fields, content_type, parameters, body=body, depth=depth))
+            else:
+                todo.extend(reversed(inner))
+        return tuple(parts), truncated
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The leaves, in the message's order."""
+        return self._tree[0]
+
+    @property
+    def truncated(self) -> bool:
+        """Whether there are more parts than are looked at."""
+        return self._tree[1]
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the raw bodies of the fields of that name (lower case)."""
+        return [value for key, value in self._fields if key.lower() == name]
+
+    @cached_property
+    def names(self) -> frozenset[bytes]:
+        """The lower-case names of all fields."""
+        return frozenset(name.lower() for name, _ in self._fields)
+
+    def decoded(self, name: bytes) -> str:
+        """Return the decoded body of the first field of that name (lower case), "" where there is none."""
+        values = self.values(name)
+        return decode_words(values[0]) if values else ""
+
+    @cached_property
+    def subject(self) -> str:
+        """The decoded Subject."""
+        return self.decoded(b"subject")
+
+    def addresses(self, name: bytes) -> tuple[str, ...]:
+        """Return the addr-specs in all fields of that name, lower case, in order."""
+        return tuple(
+            address for value in self.values(name) for _, address in parse_addresses(value) if address
+        )
+
+    @cached_property
+    def from_addresses(self) -> tuple[str, ...]:
+        """The addr-specs of all From fields, lower case."""
+        return self.addresses(b"from")
+
+    @cached_property
+    def from_name(self) -> str:
+        """The display name of the first author."""
+        for value in self.values(b"from"):
+            for name, _ in parse_addresses(value):
+                return name
+        return ""
+
+    @cached_property
+    def message_id(self) -> str | None:
+        """The Message-ID with its angle brackets; None where there is none."""
+        values = self.values(b"message-id")
+        if not values:
+            return None
+        match = MESSAGE_ID.search(values[0])
+        found = BLANK.sub(b"", match[0] if match else values[0])
+        return found[:998].decode("utf-8", "replace") or None  # RFC 5322 section 2.1.1
+
+    @cached_property
+    def text(self) -> str:
+        """What a reader sees first: the plain parts, or where there are none the HTML parts as text."""
+        plain = [part.text for part in self.parts if part.content_type == "text/plain" and part.is_text]
+        joined = "\n".join(plain)
+        if joined.strip():
+            return joined
+        return "\n".join(document.text for document in self.documents)
+
+    @cached_property
+    def documents(self) -> tuple[Document, ...]:
+        """The HTML parts that a reader sees."""
+        return tuple(
+            part.document for part in self.parts if part.content_type == "text/html" and part.is_text
+        )
+
+
+def _children(
+    content_type: str, parameters: dict[str, str], body: bytes, depth: int
+) -> tuple[list[tuple[dict[bytes, bytes], bytes, int]] | None, bool]:
+    """Return the entities inside one, None for a leaf; and whether some were left out."""
+    boundary = parameters.get("boundary", "") if content_type.startswith("multipart/") else ""
+    nested = content_type == "message/rfc822"
+    if not boundary and not nested:
+        return None, False
+    if depth >= MAX_DEPTH:
+        return None, True
+    if nested:
+        return [(*_split(body), depth + 1)], False
+    mark = boundary.encode("utf-8", "surrogateescape")
+    found: list[tuple[dict[bytes, bytes], bytes, int]] = []
+    for number, one in enumerate(_between(body, mark)):
+        if number == MAX_PARTS:
+            return found, True
+        found.append((*_split(one), depth + 1))
+    return found or None, False
+
+
+def _between(body: bytes, boundary: bytes) -> Iterator[bytes]:
+    """Return what stands between the delimiter lines of a multipart body (RFC 2046 section 5.1.1)."""
+    delimiter = b"--" + boundary
+    start = None
+    at = body.find(delimiter)
+    while at >= 0:
+        line_end = body.find(b"\n", at)
+        if line_end < 0:
+            line_end = len(body)
+        if at == 0 or body[at - 1 : at] == b"\n":
+            rest = body[at + len(delimiter) : line_end].strip()
+            if rest in (b"", b"--"):
+                if start is not None:
+                    yield body[start : max(start, at - 2 if body[at - 2 : at] == b"\r\n" else at - 1)]
+                if rest:
+                    return
+                start = line_end + 1
+        at = body.find(delimiter, line_end)
+    if start is not None:
+        yield body[start:]  # cut off before its last delimiter
+
+
+def _split(entity: bytes) -> tuple[dict[bytes, bytes], bytes]:
+    """Return the content fields of an entity by lower-case name, and its body."""
+    if entity[:1] in b"\r\n":
+        return {}, entity[2 if entity[:2] == b"\r\n" else 1 :]
+    match = EMPTY_LINE.search(entity)
+    head, body = (entity[: match.start()], entity[match.end() :]) if match else (entity, b"")
+    fields: dict[bytes, bytes] = {}
+    for name, value in CONTENT_FIELD.findall(head[:MAX_FIELD]):
+        fields.setdefault(name.lower(), value)
+    return fields, body
+
+
+def _leaf(
+    fields: dict[bytes, bytes], content_type: str, parameters: dict[str, str], *, body: bytes, depth: int
+) -> Part:
+    disposition = ""
+    if b"content-disposition" in fields:
+        disposition, more = parse_parameters(fields[b"content-disposition"])
+        parameters = {**parameters, **more}
+    encoding = fields.get(b"content-transfer-encoding", b"").strip().lower()
+    return Part(
+        content_type or "text/plain",
+        parameters,
+        disposition=disposition,
+        encoding=encoding[:32].decode("ascii", "replace"),
+        encoded=body,
+        depth=depth,
+    )
+
+
+def parse_parameters(value: bytes) -> tuple[str, dict[str, str]]:
+    """Return the lower-case value and the parameters of a Content-Type or Content-Disposition (RFC 2231)."""
+    if not value:
+        return "", {}
+    main = value.partition(b";")[0].split(b"(")[0].strip().lower()
+    found: dict[str, str] = {}
+    pieces: dict[str, list[tuple[int, bytes, bool]]] = {}
+    for name, quoted, plain in PARAMETER.findall(value[:MAX_FIELD]):
+        key = name.lower().decode("ascii")
+        octets = quoted.replace(b"\\", b"") if quoted else plain
+        if "*" in key:
+            base, _, number = key.rstrip("*").partition("*")
+            order = int(number) if number.isdecimal() and len(number) < 5 else 0
+            pieces.setdefault(base, []).append((order, octets, key.endswith("*")))
+        else:
+            found.setdefault(key, decode_words(octets) if b"=?" in octets else _text(octets))
+    for base, several in pieces.items():
+        found[base] = _continued(several)
+    return main.decode("ascii", "replace"), found
+
+
+def _continued(pieces: list[tuple[int, bytes, bool]]) -> str:
+    """Return a parameter value in pieces and with a charset (RFC 2231 sections 3 and 4)."""
+    pieces.sort(key=lambda piece: piece[0])
+    charset = "utf-8"
+    octets = b""
+    for number, (_, piece, extended) in enumerate(pieces):
+        if extended and number == 0 and piece.count(b"'") >= 2:
+            name, _, piece = piece.split(b"'", 2)
+            charset = name.decode("ascii", "replace") or charset
+        octets += unquote_to_bytes(piece) if extended else piece
+    return decode_charset(octets, charset)
+
+
+def decode_transfer(octets: bytes, encoding: str) -> bytes:
+    """Return content without its transfer encoding; broken encodings give what can be read of them."""
+    if encoding == "base64":
+        clean = octets.replace(b"\r\n", b"")
+        try:
+            return binascii.a2b_base64(clean, strict_mode=True)
+        except ValueError:
+            clean = NOT_BASE64.sub(b"", clean)
+            spare = len(clean) % 4
+            if spare == 1:
+                clean, spare = clean[:-1], 0
+            return binascii.a2b_base64(clean + b"=" * (-spare % 4))
+    if encoding == "quoted-printable":
+        return quopri.decodestring(octets.replace(b"\r\n", b"\n"))
+    return octets
+
+
+def decode_charset(octets: bytes, charset: str) -> str:
+    """Return octets as text; an unknown character set is read as UTF-8, or else as windows-1252."""
+    if octets.isascii() and not charset.startswith(("iso-2022", "hz", "utf-16", "utf-32")):
+        return octets.decode("ascii")
+    name = charset.strip().lower().replace("_", "-")
+    if name not in NO_CHARSETS and name not in ("us-ascii", "ascii", ""):
+        try:
+            return codecs.decode(octets, "windows-1252" if name == "iso-8859-1" else name, "replace")
+        except (LookupError, ValueError, UnicodeError, TypeError, AssertionError):
+            pass
+    return _text(octets)
+
+
+def _text(octets: bytes) -> str:
+    """Return octets of which no character set is known as text."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("windows-1252", "replace")
+
+
+def decode_words(value: bytes) -> str:
+    """Return a field body with its encoded-words decoded and its folds removed (RFC 2047)."""
+    value = value[:MAX_FIELD].replace(b"\r", b"").replace(b"\n", b"").strip()
+    if b"=?" not in value:
+        return _text(value)
+    found: list[str] = []
+    held, held_charset = b"", ""  # words of one character are sometimes cut in two
+    end = 0
+    for match in ENCODED_WORD.finditer(value):
+        between = value[end : match.start()]
+        charset = match[1].partition(b"*")[0].decode("ascii", "replace").lower()
+        joined = end > 0 and not between.strip()
+        if held and not (joined and charset == held_charset):
+            found.append(decode_charset(held, held_charset))
+            held = b""
+        if not joined:
+            found.append(_text(between))
+        if match[2] in b"bB":
+            held += decode_transfer(match[3], "base64")
+        else:
+            held += quopri.decodestring(match[3], header=True)
+        held_charset = charset
+        end = match.end()
+    if held:
+        found.append(decode_charset(held, held_charset))
+    found.append(_text(value[end:]))
+    return "".join(found)
+
+
+def parse_addresses(value: bytes) -> list[tuple[str, str]]:
+    """Return display name and lower-case addr-spec of the mailboxes in an address list (RFC 5322 3.4).
+
+    Comments and groups' names are left out; a mailbox without "@" has the address "".
+    """
+    found: list[tuple[str, str]] = []
+    words: list[bytes] = []
+    angle: bytes | None = None
+    for token in (*ADDRESS_TOKEN.findall(value[:MAX_FIELD]), b","):
+        if token in (b",", b";"):
+            if words or angle is not None:
+                found.append(_mailbox(words, angle))
+            words, angle = [], None
+            if len(found) == MAX_ADDRESSES:
+                break
+        elif token == b":":
+            words = []
+        elif token[:1] == b"<" and len(token) > 1:
+            angle = token[1:-1]
+        elif (token[:1] != b"(" or len(token) == 1) and token.strip():
+            words.append(token)
+    return found
+
+
+def _unquoted(word: bytes) -> bytes:
+    return word[1:-1].replace(b"\\", b"") if word[:1] == b'"' and len(word) > 1 else word
+
+
+def _mailbox(words: list[bytes], angle: bytes | None) -> tuple[str, str]:
+    if angle is None:
+        spec, name = b"".join(words), b""
+    else:
+        spec = angle.rpartition(b":")[2]  # source routes: RFC 5321 appendix C
+        name = b"".join(map(_unquoted, words))
+    address = _text(BLANK.sub(b"", spec)).lower() if b"@" in spec else ""
+    return decode_words(name), address

@@ -1,0 +1,198 @@
+"""One message's way: resolve, scan, decide, combine, ticket, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from tamis.config import Config
+from tamis.decision import Decision, Plan
+from tamis.finding import Filter, Findings
+from tamis.interfaces import Directory, StoreUnavailable, Tickets
+from tamis.message import Message
+from tamis.policy.combine import combine, unavailable
+from tamis.policy.decide import decide, outside
+from tamis.policy.direction import direction, wanted
+from tamis.policy.fields import forged
+from tamis.policy.outgoing import decide_outgoing
+from tamis.preferences import Resolution
+from tamis.ticket import Direction, Means, Outcome, OutgoingChecks, Ticket, new_id, timestamp
+
+log = logging.getLogger(__name__)
+
+
+class Scan(Protocol):
+    """Runs the wanted filters."""
+
+    async def scan(self, message: Message, wanted: frozenset[Filter]) -> Findings:
+        """Return the findings of the wanted filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is due to one message."""
+
+    direction: Direction
+    sender_account: str | None
+    plan: Plan
+
+
+async def judge(
+    message: Message, directory: Directory, scanner: Scan, *, config: Config, ticket_id: str | None
+) -> Judgement:
+    """Return the plan for a message; nothing is stored. Raise StoreUnavailable."""
+    envelope = message.envelope
+    way = direction(envelope, config)
+    resolutions = await directory.resolve([clean(one.address) for one in envelope.recipients])
+    findings = await scanner.scan(message, wanted(way, resolutions, config))
+    checks = decide_outgoing(findings, config) if way is Direction.OUTGOING else None
+    decisions = _decisions(message, way, resolutions, findings=findings, config=config)
+    plan = combine(decisions, config, ticket_id=ticket_id, outgoing=checks)
+    if plan.reply is None and (way is Direction.INCOMING or any(one.local for one in decisions)):
+        own_id = config.mail.authserv_id or envelope.mta_name
+        plan = replace(plan, remove_fields=forged(message.fields, own_id))
+    account = None
+    if way is Direction.OUTGOING:
+        account = await _sender_account(message, directory)
+    return Judgement(way, account, plan)
+
+
+def _decisions(
+    message: Message,
+    way: Direction,
+    resolutions: Sequence[Resolution],
+    *,
+    findings: Findings,
+    config: Config,
+) -> list[Decision]:
+    found = []
+    for recipient, resolution in zip(message.envelope.recipients, resolutions, strict=True):
+        for member in resolution.members:
+            if way is Direction.OUTGOING and not member.local:
+                found.append(outside(recipient, member))
+            else:
+                found.append(decide(recipient, member, findings, config))
+    return found
+
+
+async def _sender_account(message: Message, directory: Directory) -> str | None:
+    """Return the account that sent a message: the one that authenticated, else that of MAIL FROM."""
+    for address in (message.envelope.auth_user, message.envelope.mail_from):
+        if address and (account := await directory.account(clean(address))):
+            return account
+    return None
+
+
+def clean(text: str) -> str:
+    """Return a text in which octets that are not UTF-8 are replaced, so that it can be stored."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def about(message: Message, judgement: Judgement, *, ticket_id: str, milliseconds: int, mode: str) -> Ticket:
+    """Return the ticket of a judged message; milliseconds is the Unix time of its end."""
+    plan = judgement.plan
+    queue_id = message.envelope.queue_id
+    message_id = message.content.message_id
+    return Ticket(
+        id=ticket_id,
+        time=timestamp(milliseconds),
+        direction=judgement.direction,
+        mode=mode,
+        message_id=clean(message_id) if message_id is not None else None,
+        queue_id=clean(queue_id) if queue_id is not None else None,
+        sender=clean(message.envelope.mail_from),
+        sender_account=judgement.sender_account,
+        recipients=tuple(_entry(one) for one in plan.decisions),
+        means=plan.means,
+        outgoing=plan.outgoing,
+    )
+
+
+def _entry(decision: Decision) -> Outcome:
+    outcome = decision.outcome()
+    return outcome if outcome.address.isascii() else replace(outcome, address=clean(outcome.address))
+
+
+def milliseconds_now() -> int:
+    """Return the Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Pipeline:
+    """The whole story, one coroutine per message, on the loop's thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        directory: Directory,
+        tickets: Tickets,
+        scanner: Scan,
+        *,
+        now: Callable[[], int] = milliseconds_now,
+    ) -> None:
+        self._config = config
+        self._directory = directory
+        self._tickets = tickets
+        self._scanner = scanner
+        self._now = now
+
+    async def handle(self, message: Message) -> Plan:
+        """Return what the MTA shall do; its ticket is durable by then."""
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._config.milter.deadline):
+                return await self._handle(message, started)
+        except StoreUnavailable as error:
+            # Its text is the database's, about the store and never about a message.
+            log.error("%s: store unavailable answer=tempfail cause=%s", message.envelope.queue_id, error)
+        except TimeoutError:
+            log.error("%s: deadline passed answer=tempfail", message.envelope.queue_id)
+        return Plan((), Means.UNIFORM, unavailable(None))
+
+    async def _handle(self, message: Message, started: float) -> Plan:
+        mode = self._config.milter.mode
+        milliseconds = self._now()
+        ticket_id = new_id(milliseconds)
+        judgement = await judge(
+            message, self._directory, self._scanner, config=self._config, ticket_id=ticket_id
+        )
+        ticket = about(message, judgement, ticket_id=ticket_id, milliseconds=milliseconds, mode=mode)
+        await self._tickets.add(ticket)
+        _log(ticket, (time.perf_counter() - started) * 1000)
+        if mode == "shadow":
+            return Plan(judgement.plan.decisions, judgement.plan.means)
+        return judgement.plan
+
+
+def _log(ticket: Ticket, elapsed: float) -> None:
+    """Log the one line of a message; elapsed is in milliseconds."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    judged: Sequence[Outcome | OutgoingChecks] = ticket.recipients
+    if ticket.outgoing is not None:
+        judged = (*judged, ticket.outgoing)
+    log.info(
+        "%s: ticket=%s direction=%s recipients=%d antivirus=%s antispam=%s graymail=%s action=%s means=%s "
+        "ms=%.0f",
+        ticket.queue_id,
+        ticket.id,
+        ticket.direction.value,
+        len(ticket.recipients),
+        _words(one.antivirus for one in judged),
+        _words(one.antispam for one in judged),
+        _words(one.graymail for one in judged),
+        _words(one.action.value for one in ticket.recipients),
+        ticket.means.value,
+        elapsed,
+    )
+
+
+def _words(values: Iterable[str]) -> str:
+    """Return the different words among values, in their order, joined by commas."""
+    return ",".join(dict.fromkeys(values)) or "-"

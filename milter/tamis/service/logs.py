@@ -1,0 +1,44 @@
+"""Where log lines go: standard error, in a form that journald and people read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+
+LEVELS = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}  # sd-daemon(3), as in syslog
+
+
+class Journal(logging.Formatter):
+    """Lines with the priority prefix of sd-daemon(3); journald adds the time and the process."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        return f"<{LEVELS.get(record.levelname, 6)}>{record.getMessage()}"
+
+
+class Terminal(logging.Formatter):
+    """Lines with time (RFC 3339, UTC), process and level."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        level = record.levelname.lower()
+        return f"{when}.{int(record.msecs):03d}Z tamis[{record.process}] {level}: {record.getMessage()}"
+
+
+def set_up() -> None:
+    """Send info and above to standard error; never a traceback's values, which may quote a message."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Journal() if "JOURNAL_STREAM" in os.environ else Terminal())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.raiseExceptions = False  # a full disk under the log must not print the record elsewhere
+    threading.excepthook = _thread_failed
+
+
+def _thread_failed(args: threading.ExceptHookArgs) -> None:
+    name = args.thread.name if args.thread is not None else "unknown"
+    logging.getLogger(__name__).error("thread failed thread=%s error=%s", name, args.exc_type.__name__)
