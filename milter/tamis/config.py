@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -159,10 +159,33 @@ class Outgoing(Section):
     spam_refuse: Annotated[Bits, Field(gt=0)] = 15.0
 
 
+class SettingError(ValueError):
+    """A setting in [users] is wrong."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
 def _settings(value: object) -> object:
     if not isinstance(value, Mapping):
         raise ValueError("expected a table of settings")
-    return {key: preferences.parse(key, given) for key, given in value.items()}
+    found = {}
+    for key, given in _flat(value):
+        try:
+            found[key] = preferences.parse(key, given)
+        except ValueError as error:
+            raise SettingError(key, str(error)) from error
+    return found
+
+
+def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Return dotted keys and values: antispam.mark = 4 is a table in TOML, "antispam.mark" = 4 is not."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 Settings = Annotated[Mapping[str, preferences.Value], BeforeValidator(_settings)]
@@ -255,7 +278,9 @@ def parse(text: str, name: str) -> Config:
         raise ConfigError(f"{name}: not TOML: {error}") from error
     except ValidationError as error:
         lines = _lines(text)
-        raise ConfigError("\n".join(_explain(one, lines, name) for one in error.errors())) from error
+        # A list whose only item is wrong is reported as empty, too.
+        wrong = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
+        raise ConfigError("\n".join(_explain(one, lines, name) for one in wrong)) from error
     if not config.mail.domains:
         line = _lines(text).get(("mail", "domains"))
         where = f"{name} line {line}" if line else name
@@ -265,7 +290,13 @@ def parse(text: str, name: str) -> Config:
 
 def _explain(error: ErrorDetails, lines: Mapping[tuple[str, ...], int], name: str) -> str:
     """Return "FILE line N: KEY: what is expected" for one of pydantic's errors."""
-    location = tuple(str(part) for part in error["loc"])
+    location = tuple(str(part) for part in error["loc"] if not isinstance(part, int))
+    reason = error.get("ctx", {}).get("error")
+    if isinstance(reason, SettingError):
+        location = (
+            *location,
+            *((reason.key,) if (*location, reason.key) in lines else reason.key.split(".")),
+        )
     key = location
     while key and key not in lines:
         key = key[:-1]
@@ -284,7 +315,7 @@ def _explain(error: ErrorDetails, lines: Mapping[tuple[str, ...], int], name: st
         case _:
             message = error["msg"].replace("Input should be", "expected")
             text = f"{message}, got {_shown(given)}"
-    return f"{where}: {'.'.join(part for part in location if not part.isdigit())}: {text}"
+    return f"{where}: {'.'.join(location)}: {text}"
 
 
 def _shown(value: object) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class Treatment(StrEnum):
@@ -56,3 +61,138 @@ class Resolution:
 
     address: str  # as received
     members: tuple[Member, ...]
+
+
+Value: TypeAlias = str | float | tuple[str, ...]
+"""A setting as it is kept: a word ("on", "off", "mark", ...), bits, or sender patterns."""
+
+SWITCHES = ("antivirus", "antispam", "graymail", "learning")
+TREATMENTS = ("antispam.action", "graymail.newsletter", "graymail.social", "graymail.list")
+THRESHOLD = "antispam.mark"
+LISTS = ("senders.allowed", "senders.blocked", "senders.newsletter", "senders.social")
+KEYS = (*SWITCHES, *TREATMENTS, THRESHOLD, *LISTS)
+
+# What each word of users.may_change lets users change.
+LOCKS: Mapping[str, tuple[str, ...]] = {
+    "antivirus": ("antivirus",),
+    "antispam": ("antispam", "antispam.mark"),
+    "graymail": ("graymail",),
+    "actions": TREATMENTS,
+    "senders": LISTS,
+    "learning": ("learning",),
+}
+DEFAULTS: Mapping[str, Value] = {
+    **dict.fromkeys(SWITCHES, "on"),
+    "learning": "off",
+    **dict.fromkeys(TREATMENTS, "mark"),
+    THRESHOLD: 5.0,
+}
+
+MAX_THRESHOLD = 1000.0  # bits; as much as GTUBE has, which is always spam
+MAX_PATTERNS = 2000  # in one list of one account
+LABELS = r"[^\s@,;<>\"()*]+(?:\.[^\s@,;<>\"()*]+)+"
+PATTERN = re.compile(rf"[^\s@,;<>\"()*]+@{LABELS}|@(?:\*\.)?{LABELS}")
+SEPARATORS = re.compile(r"[\s,]+")
+
+
+def parse(key: str, value: object) -> Value:
+    """Return a setting's value from the command line's text or from TOML; raise ValueError."""
+    if key in SWITCHES:
+        return _switch(value)
+    if key in TREATMENTS:
+        if value in tuple(Treatment):
+            return str(value)
+        raise ValueError(f"expected mark, file or none, got {_shown(value)}")
+    if key == THRESHOLD:
+        return _bits(value)
+    if key in LISTS:
+        return _patterns(value)
+    near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)
+    raise ValueError(f'unknown setting "{key}"' + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _shown(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def _switch(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value in ("on", "off"):
+        return str(value)
+    raise ValueError(f"expected on or off, got {_shown(value)}")
+
+
+def _bits(value: object) -> float:
+    try:
+        bits = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        bits = math.nan
+    if not -MAX_THRESHOLD <= bits <= MAX_THRESHOLD:
+        raise ValueError(f"expected bits such as 5.0, at most {MAX_THRESHOLD:g}, got {_shown(value)}")
+    return round(bits, 1) + 0.0
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    given = SEPARATORS.split(value) if isinstance(value, str) else value
+    if not isinstance(given, Sequence):
+        raise ValueError(f"expected a list of senders, got {_shown(value)}")
+    found: dict[str, None] = {}
+    for one in given:
+        if one == "":
+            continue
+        if not isinstance(one, str) or not PATTERN.fullmatch(one):
+            raise ValueError(f"expected user@domain, @domain or @*.domain, got {_shown(one)}")
+        found[one.lower()] = None
+    if len(found) > MAX_PATTERNS:
+        raise ValueError(f"expected at most {MAX_PATTERNS} senders, got {len(found)}")
+    return tuple(found)
+
+
+def locked(may_change: Collection[str]) -> tuple[str, ...]:
+    """Return the keys that users may not change, given the words of users.may_change."""
+    free = {key for word in may_change for key in LOCKS[word]}
+    return tuple(key for key in KEYS if key not in free)
+
+
+def merge(levels: Sequence[Mapping[str, Value]]) -> Preferences:
+    """Return what is in force, given the levels of settings: the user's, his domain's, the site's."""
+    values = _first(levels)
+    threshold = values[THRESHOLD]
+    return Preferences(
+        antivirus=values["antivirus"] == "on",
+        antispam=values["antispam"] == "on",
+        graymail=values["graymail"] == "on",
+        learning=values["learning"] == "on",
+        spam=Treatment(str(values["antispam.action"])),
+        newsletter=Treatment(str(values["graymail.newsletter"])),
+        social=Treatment(str(values["graymail.social"])),
+        list=Treatment(str(values["graymail.list"])),
+        spam_mark=threshold if isinstance(threshold, float) else 5.0,
+        senders=tuple(_lists(level) for level in levels if any(key in level for key in LISTS)),
+    )
+
+
+def effective(levels: Sequence[Mapping[str, Value]]) -> dict[str, object]:
+    """Return every key as applied, ready for JSON; sender lists of all levels together."""
+    values = _first(levels)
+    result: dict[str, object] = {key: values[key] for key in (*SWITCHES, *TREATMENTS, THRESHOLD)}
+    for key in LISTS:
+        result[key] = list(dict.fromkeys(one for level in levels for one in _pattern_list(level, key)))
+    return result
+
+
+def _first(levels: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    values = dict(DEFAULTS)
+    for level in reversed(levels):
+        values.update(level)
+    return values
+
+
+def _pattern_list(level: Mapping[str, Value], key: str) -> tuple[str, ...]:
+    value = level.get(key, ())
+    return value if isinstance(value, tuple) else ()
+
+
+def _lists(level: Mapping[str, Value]) -> SenderLists:
+    return SenderLists(*(_pattern_list(level, key) for key in LISTS))
