@@ -65,8 +65,7 @@ def _stop_when_told(
     """
     while control.recv(1) not in (STOP, b""):
         pass
-    with socket.socket(listener.family) as deaf:  # not listening: what comes goes to the other workers
-        os.dup2(deaf.fileno(), listener.fileno())
+    _leave(listener)
     last_busy = start = time.monotonic()
     while time.monotonic() - last_busy < QUIET and time.monotonic() - start < patience:
         if front.gate.inside:
@@ -75,6 +74,17 @@ def _stop_when_told(
     store.close()
     logging.shutdown()
     os._exit(0)  # libmilter's threads wait for connections that only the MTA ends
+
+
+def _leave(listener: socket.socket) -> None:
+    """Put a socket that nobody knows in the listener's place, for libmilter: others go on with the real one.
+
+    It listens, since libmilter gives up, and drops its connections, when the listener fails.
+    """
+    with socket.socket(socket.AF_UNIX) as unknown:
+        unknown.bind("")  # an address that the kernel chooses, without a file (unix(7), autobind)
+        unknown.listen()
+        os.dup2(unknown.fileno(), listener.fileno())
 
 
 def _loop_failed(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
