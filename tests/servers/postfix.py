@@ -1,0 +1,311 @@
+"""A Postfix of the tests' own: unpacked, not installed, with own queue and mailboxes, on loopback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers.dovecot import Passwords
+from tests.servers.smtp import PATIENCE, Sink, free_port
+
+TOP = Path(__file__).parents[2]
+PROGRAMS = TOP / "var/debian/postfix"
+PAGE = TOP / "docs/install-postfix.md"
+
+SUDO: Sequence[str] = () if os.geteuid() == 0 else ("sudo", "-n")  # Postfix's master runs as root
+MAIL_OWNER, SETGID_GROUP = "uucp", "news"  # unprivileged, and there on each Debian (base-passwd)
+READER = os.geteuid() or 65534  # owner of the mailboxes; virtual(8) takes no root
+DOMAINS = ("example.org", "example.com", "branch.example.org")
+USERS = ("anna", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "zoë")
+ACCOUNTS = tuple(f"{user}@example.org" for user in USERS)
+FOLDERS = ("junk", "newsletters", "social", "lists")
+FIELD = re.compile(rb"([!-9;-~]+):(.*\n(?:[ \t].*\n)*)")
+MAILBOX_FIELDS = ("Return-Path", "X-Original-To", "Delivered-To")  # virtual(8)'s
+
+# queue_directory's folders, their modes, and who owns them, as postfix-script(1) makes them.
+PRIVATE = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "saved", "trace")
+
+ALIASES = {  # as Tamis's own; the milter sees recipients before Postfix follows these
+    "info@example.org": ("bob@example.org",),
+    "crew@example.org": ("anna@example.org", "ivan@example.org"),
+    "team@example.org": ("anna@example.org", "bob@example.org"),
+    "@branch.example.org": ("bob@example.org",),
+    "@example.com": ("@example.org",),
+}
+
+
+def snippet(name: str) -> str:
+    """Return the block of the installation page that begins with the comment "# name"."""
+    match = re.search(rf"^```\n# {re.escape(name)}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert match, f"{PAGE.name} has no block {name}"
+    return match[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A milter's socket in the queue, and Postfix's listeners that use it."""
+
+    socket: Path
+    mx: int  # port for the world
+    submission: int  # port for authenticated users
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A message in a mailbox."""
+
+    account: str
+    folder: str  # "" for the inbox
+    original_to: str
+    fields: tuple[tuple[str, str], ...]  # what the milter put on top
+    content: bytes  # what is below the MTA's Received, lines ended by LF
+
+
+class Postfix:
+    """A running Postfix; its log is read as it comes."""
+
+    def __init__(self, folder: Path, milters: Sequence[str]) -> None:
+        """Start below a folder; for each name there is a Site."""
+        self._queue = folder / "queue"
+        self._config = folder / "etc"
+        self._mailboxes = folder / "mail"
+        self._log: list[str] = []
+        self._logged = threading.Condition()
+        self.sites: Mapping[str, Site] = {
+            name: Site(self._queue / "tamis" / f"{name}.sock", free_port(), free_port()) for name in milters
+        }
+        self.sink = Sink(free_port())
+        self._make_folders(folder)
+        self._passwords = Passwords(self._queue / "auth")
+        self._write(folder)
+        self._environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": f"{PROGRAMS}/usr/lib/postfix"}
+        self._environment["MAIL_CONFIG"] = str(self._config)
+        self._master = self._start()
+
+    def _make_folders(self, folder: Path) -> None:
+        folder.chmod(0o755)
+        self._queue.mkdir()
+        for name in (*PRIVATE, "maildrop", "pid", "private", "public", "tamis"):
+            (self._queue / name).mkdir()
+        for path in (self._config, self._mailboxes, folder / "data"):
+            path.mkdir()
+        for domain in DOMAINS:
+            (self._mailboxes / domain).mkdir()
+        own = [*(self._queue / name for name in (*PRIVATE, "private")), folder / "data"]
+        self._own(f"{MAIL_OWNER}:root", "700", own)
+        self._own(f"{MAIL_OWNER}:{SETGID_GROUP}", "730", [self._queue / "maildrop"])
+        self._own(f"{MAIL_OWNER}:{SETGID_GROUP}", "710", [self._queue / "public"])
+        self._own("root:root", "755", [self._queue, self._queue / "pid"])
+        self._own(f"{READER}:root", "755", [*self._mailboxes.iterdir()])
+
+    def _own(self, owner: str, mode: str, paths: Sequence[Path]) -> None:
+        subprocess.run([*SUDO, "chown", owner, *paths], check=True)
+        subprocess.run([*SUDO, "chmod", mode, *paths], check=True)
+
+    def _write(self, folder: Path) -> None:
+        main = [*_main_cf(folder, self.sink.port), *self._with_socket("main")]
+        (self._config / "main.cf").write_text("\n".join(main) + "\n")
+        (self._config / "master.cf").write_text("\n".join([*self._listeners(), MASTER_CF]))
+        (self._config / "mailboxes").write_text("\n".join(_mailboxes()) + "\n")
+        aliases = [f"{name} {', '.join(targets)}" for name, targets in ALIASES.items()]
+        (self._config / "aliases").write_text("\n".join(aliases) + "\n")
+
+    def _with_socket(self, name: str) -> list[str]:
+        """Return the page's lines for main.cf, with the socket of a site instead of the page's."""
+        return snippet("main.cf").replace("unix:tamis/milter.sock", f"unix:tamis/{name}.sock").splitlines()
+
+    def _listeners(self) -> Iterator[str]:
+        for name, site in self.sites.items():
+            milters = f"  -o smtpd_milters=unix:tamis/{name}.sock"
+            yield from (f"127.0.0.1:{site.mx} inet n - n - - smtpd", milters)
+            yield from (f"127.0.0.1:{site.submission} inet n - n - - smtpd", milters)
+            yield from ("  -o smtpd_sasl_auth_enable=yes", snippet("master.cf, submission").rstrip())
+
+    def _start(self) -> subprocess.Popen[str]:
+        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self._environment.items())]
+        program = PROGRAMS / "usr/lib/postfix/sbin/master"
+        master = subprocess.Popen(
+            [*command, program, "-s", "-c", self._config],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # a terminal's Ctrl-C is for the tests
+        )
+        threading.Thread(target=self._read, args=(master,), daemon=True).start()
+        try:
+            self.wait_for_log("daemon started")
+        except AssertionError:
+            self._end(master)
+            raise
+        return master
+
+    def _read(self, master: subprocess.Popen[str]) -> None:
+        assert master.stdout is not None
+        for line in master.stdout:
+            with self._logged:
+                self._log.append(line.rstrip("\n"))
+                self._logged.notify_all()
+
+    @property
+    def log(self) -> Sequence[str]:
+        """The lines of mail log so far."""
+        return tuple(self._log)
+
+    def wait_for_log(self, text: str) -> str:
+        """Return the first log line that has a text in it, waiting until it comes."""
+
+        def found() -> str | None:
+            return next((line for line in self._log if text in line), None)
+
+        with self._logged:
+            line = self._logged.wait_for(found, PATIENCE)
+        assert line is not None, f"Postfix never logged {text!r}:\n" + "\n".join(self._log[-20:])
+        return line
+
+    def delivered(self, queue_id: str) -> list[Delivered]:
+        """Return what came into mailboxes of a queued message, once it has left the queue."""
+        self.wait_for_log(f"{queue_id}: removed")
+        paths = sorted(self._mailboxes.glob("**/new/*"))
+        found = (_read_back(path.read_bytes(), *self._place(path), queue_id=queue_id) for path in paths)
+        return [one for one in found if one is not None]
+
+    def _place(self, path: Path) -> tuple[str, str]:
+        domain, user, *folder = path.relative_to(self._mailboxes).parts[:-2]
+        return f"{user}@{domain}", "".join(folder).removeprefix(".")
+
+    def sendmail(self, *arguments: str, message: bytes) -> None:
+        """Hand in a message as a local program does."""
+        program = PROGRAMS / "usr/sbin/sendmail"
+        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self._environment.items())]
+        subprocess.run([*command, program, *arguments], input=message, check=True)
+
+    def flush(self) -> None:
+        """Try deferred mail now."""
+        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self._environment.items())]
+        subprocess.run([*command, PROGRAMS / "usr/sbin/postqueue", "-f"], check=True)
+
+    def stop(self) -> None:
+        """Stop all of it."""
+        self._end(self._master)
+        self._passwords.stop()
+        self.sink.stop()
+
+    def _end(self, master: subprocess.Popen[str]) -> None:
+        pid = (self._queue / "pid/master.pid").read_text().strip()
+        if master.poll() is None and pid:
+            subprocess.run([*SUDO, "kill", f"-{signal.SIGTERM.value}", pid], check=True)
+        master.wait(PATIENCE)
+
+
+def _read_back(content: bytes, account: str, folder: str, *, queue_id: str) -> Delivered | None:
+    """Return a file of a mailbox if it is of that message: virtual(8)'s fields, the milter's, Received."""
+    fields: list[tuple[str, str]] = []
+    end = 0
+    while match := FIELD.match(content, end):
+        end = match.end()
+        name, value = match[1].decode(), match[2].decode().strip()
+        if name == "Received":
+            own = [one for one in fields if one[0] not in MAILBOX_FIELDS]
+            original_to = dict(fields)["X-Original-To"]
+            is_it = f" id {queue_id}" in value
+            return Delivered(account, folder, original_to, tuple(own), content[end:]) if is_it else None
+        fields.append((name, value))
+    return None
+
+
+def _mailboxes() -> Iterator[str]:
+    """Return virtual(8)'s table; an address with another detail goes to the inbox."""
+    for account in ACCOUNTS:
+        user, _, domain = account.partition("@")
+        yield f"{account} {domain}/{user}/"
+        for folder in FOLDERS:
+            yield f"{user}+{folder}@{domain} {domain}/{user}/.{folder}/"
+
+
+def _main_cf(folder: Path, sink: int) -> list[str]:
+    """Return the lines that are not the page's: places, and where mail goes."""
+    return [
+        "compatibility_level = 3.6",
+        f"queue_directory = {folder}/queue",
+        f"data_directory = {folder}/data",
+        f"command_directory = {PROGRAMS}/usr/sbin",
+        f"daemon_directory = {PROGRAMS}/usr/lib/postfix/sbin",
+        f"shlib_directory = {PROGRAMS}/usr/lib/postfix",
+        "import_environment = LD_LIBRARY_PATH MAIL_CONFIG",
+        f"mail_owner = {MAIL_OWNER}",
+        f"setgid_group = {SETGID_GROUP}",
+        "maillog_file = /dev/stdout",
+        "inet_interfaces = 127.0.0.1",
+        "inet_protocols = ipv4",
+        "myhostname = mx.example.org",
+        "mydestination =",
+        "mynetworks = 127.0.0.0/8",
+        "alias_maps =",
+        "smtpd_authorized_xclient_hosts = 127.0.0.1",
+        "smtpd_peername_lookup = no",
+        "smtpd_sasl_type = dovecot",
+        "smtpd_sasl_path = auth",
+        "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
+        "smtpd_recipient_restrictions =",
+        "smtpd_client_connection_count_limit = 0",
+        "smtpd_error_sleep_time = 0",
+        f"virtual_mailbox_domains = {', '.join(DOMAINS)}",
+        f"virtual_mailbox_base = {folder}/mail",
+        f"virtual_mailbox_maps = texthash:{folder}/etc/mailboxes",
+        f"virtual_alias_maps = texthash:{folder}/etc/aliases",
+        f"virtual_uid_maps = static:{READER}",
+        f"virtual_gid_maps = static:{READER}",
+        f"default_transport = smtp:[127.0.0.1]:{sink}",
+        "smtp_dns_support_level = disabled",
+        "smtp_host_lookup = native",
+    ]
+
+
+MASTER_CF = """
+pickup    unix  n - n 60 1 pickup
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+verify    unix  - - n - 1 verify
+flush     unix  n - n 1000? 0 flush
+proxymap  unix  - - n - - proxymap
+smtp      unix  - - n - - smtp
+showq     unix  n - n - - showq
+error     unix  - - n - - error
+retry     unix  - - n - - error
+virtual   unix  - n n - - virtual
+anvil     unix  - - n - 1 anvil
+scache    unix  - - n - 1 scache
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+
+@contextmanager
+def running(milters: Sequence[str]) -> Iterator[Postfix]:
+    """Yield a Postfix in a folder of its own, and leave nothing behind."""
+    if not (PROGRAMS / "usr/lib/postfix/sbin/master").exists():
+        raise AssertionError("Postfix is missing: run `make test`, or tests/unpack postfix")
+    # Not pytest's own folder, which other users may not enter.
+    folder = Path(tempfile.mkdtemp(prefix="tamis-postfix-"))
+    try:
+        one = Postfix(folder, milters)
+        try:
+            yield one
+        finally:
+            one.stop()
+    finally:
+        subprocess.run([*SUDO, "rm", "-rf", folder], check=True)

@@ -1,0 +1,143 @@
+"""An SMTP client that appears to come from elsewhere, and a server that keeps what it is given (RFC 5321)."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+PATIENCE = 20  # seconds that a test waits for a server at most
+
+To = str | tuple[str, Sequence[str]]
+"""A recipient, and its ESMTP parameters if it has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server said last."""
+
+    code: int
+    text: str
+
+    @property
+    def queue_id(self) -> str:
+        """Postfix's name for the message that it took."""
+        if self.code != 250:
+            raise AssertionError(f"not accepted: {self.code} {self.text}")
+        return self.text.rpartition(" queued as ")[2]
+
+
+class Client:
+    """One connection; several messages may be sent over it."""
+
+    def __init__(self, port: int) -> None:
+        """Connect to a port on loopback."""
+        self._smtp = smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=PATIENCE)
+        self._smtp.ehlo()
+
+    def appear_as(self, address: str, name: str = "mail.example.net") -> None:
+        """Make the server take us for another host (Postfix's XCLIENT)."""
+        code, text = self._smtp.docmd("XCLIENT", f"ADDR={address} NAME={name} HELO={name}")
+        if code != 220:
+            raise AssertionError(f"XCLIENT: {code} {text.decode()}")
+        self._smtp.ehlo(name)
+
+    def login(self, user: str) -> None:
+        """Authenticate."""
+        self._smtp.login(user, "any password")
+
+    def send(
+        self, message: bytes, *recipients: To, sender: str = "pat@example.net", options: Sequence[str] = ()
+    ) -> Reply:
+        """Send one message, and return the reply to its end, or to the recipient that was refused."""
+        code, text = self._smtp.mail(sender, options)
+        for one in recipients:
+            if code == 250:
+                address, parameters = (one, ()) if isinstance(one, str) else one
+                code, text = self._smtp.rcpt(address, parameters)
+        if code == 250:
+            code, text = self._smtp.data(message)
+        if code != 250:
+            self._smtp.rset()
+        return Reply(code, text.decode())
+
+    def reset(self) -> None:
+        """Give up the message that was begun."""
+        self._smtp.rset()
+
+    def close(self) -> None:
+        """Say goodbye."""
+        self._smtp.quit()
+
+
+@contextmanager
+def connection(port: int, *, client: str | None = "192.0.2.25", user: str | None = None) -> Iterator[Client]:
+    """Yield a connection from an outside host, or from an authenticated user."""
+    one = Client(port)
+    if client is not None:
+        one.appear_as(client)
+    if user is not None:
+        one.login(user)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One message that the sink took."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes  # lines ended by CRLF
+
+
+class Sink:
+    """The outside world: takes any mail, and keeps it."""
+
+    def __init__(self, port: int) -> None:
+        """Listen on a port on loopback."""
+        self.port = port
+        self._kept: list[Kept] = []
+        self._changed = threading.Condition()
+        self._controller = Controller(self, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
+        self._controller.start()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Keep a message; aiosmtpd's name."""
+        content = envelope.original_content or b""
+        with self._changed:
+            self._kept.append(Kept(envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
+            self._changed.notify_all()
+        return "250 2.0.0 kept"
+
+    def wait_for(self, text: bytes) -> Kept:
+        """Return the first message that has that text in it, waiting until it comes."""
+
+        def found() -> Kept | None:
+            return next((one for one in self._kept if text in one.content), None)
+
+        with self._changed:
+            one = self._changed.wait_for(found, PATIENCE)
+        if one is None:
+            raise AssertionError(f"no message with {text!r} came out of the MTA")
+        return one
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._controller.stop()
+
+
+def free_port() -> int:
+    """Return a port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
