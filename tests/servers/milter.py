@@ -19,7 +19,7 @@ from typing import Any, Self
 import pytest
 
 from tamis.message import Envelope
-from tamis.sandbox.client import Answer, Client, Connection
+from tamis.sandbox.client import STRANGER, Answer, Client, Connection
 
 PATIENCE = 30.0  # seconds to start, and to stop
 COMMAND = (sys.executable, "-m", "tamis")
@@ -150,7 +150,7 @@ class Milter:
         """Return the tickets, oldest first; arguments as of `tamis tickets`."""
         return [json.loads(line) for line in self.do("tickets", "--json", *arguments).splitlines()]
 
-    def send(self, envelope: Envelope, raw: bytes, *, client: Client = Client()) -> Answer:
+    def send(self, envelope: Envelope, raw: bytes, *, client: Client = STRANGER) -> Answer:
         """Send one message over a connection of its own, as Postfix does."""
 
         async def story() -> Answer:

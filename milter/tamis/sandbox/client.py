@@ -72,6 +72,9 @@ class Client:
         }
 
 
+STRANGER = Client()  # some client of the outside world
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a filter decided on a message, and what it asked for; reply None leaves the words to the MTA."""
@@ -99,7 +102,7 @@ class Connection:
     """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Client = Client()
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Client = STRANGER
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -114,7 +117,7 @@ class Connection:
         self.options = Options()
 
     @classmethod
-    async def open(cls, milter: str, client: Client = Client(), helo: str | None = None) -> Self:
+    async def open(cls, milter: str, client: Client = STRANGER, helo: str | None = None) -> Self:
         """Connect to "unix:/PATH" or "inet:HOST:PORT", negotiate, and tell who the client is."""
         where = address.parse(milter)
         try:
