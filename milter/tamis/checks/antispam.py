@@ -1,0 +1,75 @@
+"""The antispam filter: what rules find and what the content model says, added up in bits."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Protocol
+
+from tamis.checks.rules import catalogue
+from tamis.finding import Finding, SpamFinding
+from tamis.message import Message
+
+GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+GTUBE_SCORE = 1000.0  # bits
+CONTENT = "CONTENT_MODEL"
+WORTH_TELLING = 0.3  # bits; less is no reason
+MAX_REASONS = 12  # so that X-Spam-Status and tickets stay short
+
+
+class Model(Protocol):
+    """What the filter needs of a trained model."""
+
+    @property
+    def level(self) -> float:
+        """Bits that every message starts from."""
+
+    @property
+    def rules(self) -> Mapping[str, float]:
+        """Learned bits by rule; rules that are not there keep their own."""
+
+    def content(self, message: Message) -> float:
+        """Return the evidence of words and structure in bits."""
+
+
+class Antispam:
+    """Scores messages; one for all workers."""
+
+    def __init__(self, model: Model, weights: Mapping[str, float]) -> None:
+        """Take the operator's bits for rules by name; raise ValueError for an unknown one."""
+        self._model = model
+        self._bits = {name: model.rules.get(name, rule.bits) for name, rule in catalogue.RULES.items()}
+        for name, bits in weights.items():
+            if name not in self._bits:
+                near = difflib.get_close_matches(name, self._bits, n=1, cutoff=0.5)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f'antispam.weights: unknown rule "{name}"{hint}')
+            self._bits[name] = bits
+
+    def run(self, message: Message) -> SpamFinding:
+        """Return score and reasons."""
+        if _holds_gtube(message):
+            return SpamFinding(GTUBE_SCORE, ("GTUBE",))
+        findings = [Finding(name, self._bits[name]) for name in catalogue.find(message)]
+        findings.append(Finding(CONTENT, self._model.content(message)))
+        score = self._model.level + sum(one.bits for one in findings)
+        return SpamFinding(round(score, 1) + 0.0, _reasons(findings))
+
+
+def _reasons(findings: list[Finding]) -> tuple[str, ...]:
+    """Return the names of the findings that matter, strongest first."""
+    worth = [one for one in findings if abs(one.bits) >= WORTH_TELLING]
+    worth.sort(key=lambda one: (-abs(one.bits), one.rule))
+    return tuple(one.rule for one in worth[:MAX_REASONS])
+
+
+def _holds_gtube(message: Message) -> bool:
+    """Tell whether the test string stands in the subject or in any text part, whatever its encoding."""
+    content = message.content
+    if GTUBE in content.subject:
+        return True
+    return any(
+        GTUBE in part.text
+        for part in content.parts
+        if part.content_type.startswith("text/") or part.content_type == "message/rfc822"
+    )

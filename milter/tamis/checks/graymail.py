@@ -1,0 +1,133 @@
+"""The graymail filter: mass mail that was asked for, told by its header fields or else by a model.
+
+List-Id is RFC 2919, List-Post and List-Unsubscribe are RFC 2369, one-click is RFC 8058.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from tamis.finding import Graymail as Class
+from tamis.finding import GraymailFinding, Unsubscribe
+from tamis.message import Message
+
+CERTAIN_LIST = 0.98
+CERTAIN_SOCIAL = 0.97
+CERTAIN_NEWSLETTER = 0.97
+MODEL_LIMIT = 0.8  # below this probability the model's guess is worth nothing
+
+TRANSACTIONAL = re.compile(
+    r"\b(?:receipt|invoice|order (?:confirm\w*|#|no|number|received|shipped|update)|your order|password|passcode"
+    r"|verif(?:y|ication)|confirm(?:ation| your)?|security (?:alert|code|notice)|sign.?in|log.?in|one.time|otp"
+    r"|ship(?:ped|ment|ping)|deliver(?:y|ed|ies)|tracking|booking|reservation|itinerary|ticket|appointment|payment"
+    r"|paid|refund|statement|renewal|subscription (?:confirm\w*|renew\w*|expir\w*)|account (?:update|activity|notice)"
+    r"|welcome to|terms of service|privacy policy|rechnung|bestellung|lieferung|passwort|bestätig\w*|zahlung"
+    r"|facture|commande|livraison|mot de passe|confirmez|paiement|reçu|pedido|fatura|senha|contraseña|factura)\b",
+    re.I,
+)
+SOCIAL_SITES = re.compile(
+    r"(?:^|\.)(?:facebookmail\.com|facebook\.com|linkedin\.com|twitter\.com|x\.com|instagram\.com|pinterest\.com"
+    r"|quora\.com|reddit(?:mail)?\.com|nextdoor\.com|meetup\.com|youtube\.com|tiktok\.com|snapchat\.com|discord(?:app)?\.com"
+    r"|slack\.com|github\.com|gitlab\.com|bitbucket\.org|codeberg\.org|stackoverflow\.email|stackexchange\.com"
+    r"|xing\.com|tumblr\.com|vk\.com|viadeo\.com|strava\.com|goodreads\.com|mastodon\.social|bsky\.app|discoursemail\.com"
+    r"|medium\.com|substack\.com|academia-mail\.com|researchgatemail\.net|flickr\.com|twitch\.tv|vimeo\.com)$"
+)
+# Of those, the ones whose mail is articles unless a field says otherwise.
+FORGE_FIELDS = frozenset(
+    (b"x-github-reason", b"x-github-sender", b"x-gitlab-project", b"x-gitlab-notificationreason", b"x-linkedin-class",
+     b"x-facebook", b"x-facebook-notify", b"x-discourse-topic-id", b"x-discourse-post-id", b"x-jira-fingerprint",
+     b"x-bugzilla-reason", b"x-gitea-reason", b"x-forgejo-reason", b"x-launchpad-notification-type", b"x-trac-project")
+)  # fmt: skip
+SOCIAL_BULK = re.compile(r"\b(?:newsletter|digest|weekly|promo|offers?|premium|ads?|sale|news)\b", re.I)
+DISCUSSION_FIELDS = frozenset(
+    (b"list-post", b"x-mailman-version", b"x-beenthere", b"mailing-list", b"x-mailing-list")
+)
+HTTPS = re.compile(rb"<\s*https://[^<>]+>", re.I)
+HTTP = re.compile(rb"<\s*https?://[^<>]+>", re.I)
+MAILTO = re.compile(rb"<\s*mailto:[^<>]+>", re.I)
+ONE_CLICK = re.compile(rb"^\s*List-Unsubscribe\s*=\s*One-Click\s*$", re.I)
+MAX_FIELD = 8192  # octets of a field that are looked at
+
+
+class Model(Protocol):
+    """What the filter needs of a trained model."""
+
+    def newsletter(self, message: Message) -> float:
+        """Return the probability that a wanted message is a newsletter."""
+
+
+class Graymail:
+    """Tells classes of wanted mass mail; one for all workers."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def run(self, message: Message) -> GraymailFinding:
+        """Return class, confidence and way out."""
+        first = {name.lower(): value[:MAX_FIELD] for name, value in reversed(message.fields)}
+        way_out = unsubscribe(first)
+        told = _by_fields(message, first)
+        if told is not None:
+            graymail, confidence = told
+            return GraymailFinding(graymail, confidence, certain=True, unsubscribe=way_out)
+        if _personal(message, first):
+            return GraymailFinding(Class.NONE, unsubscribe=way_out)
+        probability = self._model.newsletter(message)
+        if probability >= MODEL_LIMIT:
+            return GraymailFinding(Class.NEWSLETTER, round(probability, 2), unsubscribe=way_out)
+        return GraymailFinding(Class.NONE, round(1.0 - probability, 2), unsubscribe=way_out)
+
+
+def unsubscribe(first: dict[bytes, bytes]) -> Unsubscribe:
+    """Return the easiest way out that List-Unsubscribe offers, given the fields by lower-case name."""
+    ways = first.get(b"list-unsubscribe", b"")
+    if ONE_CLICK.match(first.get(b"list-unsubscribe-post", b"")) and HTTPS.search(ways):
+        return Unsubscribe.ONE_CLICK
+    if MAILTO.search(ways):
+        return Unsubscribe.MAILTO
+    return Unsubscribe.HTTP if HTTP.search(ways) else Unsubscribe.NONE
+
+
+def _by_fields(message: Message, first: dict[bytes, bytes]) -> tuple[Class, float] | None:
+    """Return class and confidence where fields decide; the class may be none."""
+    content = message.content
+    domain = content.from_addresses[0].rpartition("@")[2] if content.from_addresses else ""
+    names = content.names
+    if names & FORGE_FIELDS:
+        return Class.SOCIAL, CERTAIN_SOCIAL
+    if SOCIAL_SITES.search(domain):
+        if TRANSACTIONAL.search(content.subject):
+            return Class.NONE, CERTAIN_SOCIAL
+        return Class.SOCIAL, CERTAIN_SOCIAL
+    if _discussion(first, names):
+        return Class.LIST, CERTAIN_LIST
+    if b"list-unsubscribe" in names:
+        if TRANSACTIONAL.search(content.subject):
+            return None
+        return Class.NEWSLETTER, CERTAIN_NEWSLETTER
+    return None
+
+
+def _discussion(first: dict[bytes, bytes], names: frozenset[bytes]) -> bool:
+    """Tell whether a list carried this message that its members write to."""
+    post = first.get(b"list-post", b"").strip()
+    if post[:2].upper() == b"NO":  # RFC 2369 section 3.4: announcements only
+        return False
+    return bool(names & DISCUSSION_FIELDS) and (
+        b"list-id" in names
+        or bool(post)
+        or b"list-unsubscribe" in names
+        or bool(names & {b"x-beenthere", b"mailing-list", b"x-mailing-list"})
+    )
+
+
+def _personal(message: Message, first: dict[bytes, bytes]) -> bool:
+    """Tell whether somebody answers somebody, or a program reports."""
+    if b"in-reply-to" in first or b"references" in first:
+        return True
+    if not message.envelope.mail_from and message.envelope.client_ip:
+        return True
+    if first.get(b"auto-submitted", b"no").strip().lower() not in (b"no", b""):
+        return True
+    return bool(TRANSACTIONAL.search(message.content.subject))

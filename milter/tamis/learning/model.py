@@ -1,0 +1,102 @@
+"""The shipped models: plain arrays that score with numpy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis.learning import features
+from tamis.message import Message
+
+Name = Literal["antispam", "graymail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A linear model on the features of a message; weights of shape (SIZE,), in bits."""
+
+    weights: NDArray[np.float16]
+    bias: float
+
+    def bits(self, message: Message) -> float:
+        """Return the evidence in bits (log2 of odds) that the message's words and structure give."""
+        found = self.weights.take(features.indices(message))
+        return float(np.sum(found, dtype=np.float64)) + self.bias
+
+
+@dataclass(frozen=True, slots=True)
+class SpamModel:
+    """What was learned about spam: the content's evidence, and the rules' bits beside it."""
+
+    linear: Linear
+    limit: float  # bits; the content tells no more than this, either way
+    scale: float  # how much of the content's evidence stands beside the rules'
+    level: float  # bits that every message starts from
+    rules: Mapping[str, float]  # bits by rule
+
+    def content(self, message: Message) -> float:
+        """Return the content's evidence for spam in bits, within limit times scale."""
+        return self.scale * min(self.limit, max(-self.limit, self.linear.bits(message)))
+
+
+@dataclass(frozen=True, slots=True)
+class GraymailModel:
+    """What was learned about newsletters: how to tell them from other wanted mail."""
+
+    linear: Linear
+    slope: float  # calibrates the bits
+
+    def newsletter(self, message: Message) -> float:
+        """Return the probability that a wanted message is a newsletter."""
+        bits = self.slope * self.linear.bits(message)
+        return 1.0 / (1.0 + math.exp2(-min(60.0, max(-60.0, bits))))
+
+
+def write(path: Path, model: SpamModel | GraymailModel) -> None:
+    """Write a model as plain arrays, the same octets for the same model."""
+    arrays: dict[str, NDArray[Any]] = {
+        "weights": model.linear.weights,
+        "bias": np.array(model.linear.bias),
+    }
+    if isinstance(model, SpamModel):
+        arrays["numbers"] = np.array([model.limit, model.scale, model.level])
+        arrays["rules"] = np.array(list(model.rules), dtype=np.str_)
+        arrays["rule_bits"] = np.array(list(model.rules.values()))
+    else:
+        arrays["numbers"] = np.array([model.slope])
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+@overload
+def load(name: Literal["antispam"], folder: Path | None = None) -> SpamModel: ...
+@overload
+def load(name: Literal["graymail"], folder: Path | None = None) -> GraymailModel: ...
+def load(name: Name, folder: Path | None = None) -> SpamModel | GraymailModel:
+    """Return a model of a folder, by default the shipped one; raise OSError or ValueError."""
+    where = files("tamis.models") if folder is None else folder
+    with where.joinpath(f"{name}.npz").open("rb") as file:
+        arrays = _arrays(name, file)
+    linear = Linear(arrays["weights"].astype(np.float16), float(arrays["bias"]))
+    numbers = [float(one) for one in arrays["numbers"]]
+    if name == "graymail":
+        return GraymailModel(linear, slope=numbers[0])
+    rules = dict(zip(arrays["rules"].tolist(), arrays["rule_bits"].tolist(), strict=True))
+    return SpamModel(linear, limit=numbers[0], scale=numbers[1], level=numbers[2], rules=rules)
+
+
+def _arrays(name: str, file: IO[bytes]) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays: dict[str, NDArray[Any]] = {key: stored[key] for key in stored.files}
+    except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
+        raise ValueError(f"{name}.npz is damaged: {error}") from error
+    if arrays["weights"].shape != (features.SIZE,):
+        raise ValueError(f"{name}.npz: expected {features.SIZE} weights, got {arrays['weights'].shape}")
+    return arrays
