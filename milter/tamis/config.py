@@ -11,8 +11,18 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from tamis import address, preferences, units
 
@@ -43,8 +53,13 @@ def _domain(text: str) -> str:
     return text.lower()
 
 
-def _network(text: object) -> object:
-    return ip_network(text, strict=False) if isinstance(text, str) else text
+def _network(value: object) -> object:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise ValueError(f'expected a network such as "192.0.2.0/24", got {_shown(value)}') from None
 
 
 Seconds = Annotated[float, _unit(units.duration), Field(gt=0)]
@@ -53,6 +68,8 @@ Address = Annotated[str, BeforeValidator(lambda value: _address(value) if isinst
 Domain = Annotated[str, BeforeValidator(lambda value: _domain(value) if isinstance(value, str) else value)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Bits = Annotated[float, Field(allow_inf_nan=False)]
+# Scores are rounded to 0.1 and then compared, so thresholds are, too: what is shown is what was compared.
+Threshold = Annotated[Bits, AfterValidator(lambda bits: round(bits, 1) + 0.0)]
 OnError = Literal["tempfail", "pass"]
 Lock = Literal["antivirus", "antispam", "graymail", "actions", "senders", "learning"]
 
@@ -96,6 +113,18 @@ class Store(Section):
     url: str = "sqlite:////var/lib/tamis/tamis.db"
     timeout: Seconds = 10.0
 
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        expected = 'expected "sqlite:////PATH" or "postgresql+psycopg://..."'  # what was given has a password
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            raise ValueError(expected) from None
+        if url.get_backend_name() == "postgresql" or (url.get_backend_name() == "sqlite" and url.database):
+            return value
+        raise ValueError(expected)
+
 
 class Headers(Section):
     """[headers]: fields that Tamis adds."""
@@ -138,8 +167,8 @@ class Antivirus(Section):
 class Antispam(Section):
     """[antispam]: thresholds in bits."""
 
-    mark: Bits = 5.0
-    refuse: Annotated[Bits, Field(ge=0)] = 0.0
+    mark: Annotated[Threshold, Field(ge=-preferences.MAX_THRESHOLD, le=preferences.MAX_THRESHOLD)] = 5.0
+    refuse: Annotated[Threshold, Field(ge=0)] = 0.0
     on_error: OnError = "pass"
     weights: Mapping[str, Bits] = {}
 
@@ -156,7 +185,7 @@ class Outgoing(Section):
     antivirus: bool = True
     antispam: bool = True
     graymail: bool = True
-    spam_refuse: Annotated[Bits, Field(gt=0)] = 15.0
+    spam_refuse: Annotated[Threshold, Field(gt=0)] = 15.0
 
 
 class SettingError(ValueError):
@@ -312,6 +341,10 @@ def _explain(error: ErrorDetails, lines: Mapping[tuple[str, ...], int], name: st
             text = f"expected {expected}, got {_shown(given)}"
         case "bool_type":
             text = f"expected true or false, got {_shown(given)}"
+        case "tuple_type" | "frozen_set_type":
+            text = f"expected a list, got {_shown(given)}"
+        case "model_type" | "mapping_type":
+            text = f"expected a table, got {_shown(given)}"
         case _:
             message = error["msg"].replace("Input should be", "expected")
             text = f"{message}, got {_shown(given)}"

@@ -90,7 +90,7 @@ DEFAULTS: Mapping[str, Value] = {
 
 MAX_THRESHOLD = 1000.0  # bits; as much as GTUBE has, which is always spam
 MAX_PATTERNS = 2000  # in one list of one account
-LABELS = r"[^\s@,;<>\"()*]+(?:\.[^\s@,;<>\"()*]+)+"
+LABELS = r"[^\s@,;<>\"()*.]+(?:\.[^\s@,;<>\"()*.]+)+"
 PATTERN = re.compile(rf"[^\s@,;<>\"()*]+@{LABELS}|@(?:\*\.)?{LABELS}")
 SEPARATORS = re.compile(r"[\s,]+")
 

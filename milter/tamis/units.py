@@ -7,9 +7,12 @@ import re
 SECONDS = {
     "ms": 0.001,
     "s": 1,
+    "second": 1,
     "m": 60,
     "min": 60,
+    "minute": 60,
     "h": 3600,
+    "hour": 3600,
     "d": 86400,
     "day": 86400,
     "week": 7 * 86400,
@@ -17,7 +20,7 @@ SECONDS = {
     "year": 366 * 86400,
 }
 OCTETS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
+QUANTITY = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*")
 
 
 def _quantity(text: str, units: dict[str, float] | dict[str, int], example: str) -> float:
@@ -25,7 +28,7 @@ def _quantity(text: str, units: dict[str, float] | dict[str, int], example: str)
     unit = match[2].lower() if match else ""
     factor = units.get(unit) or units.get(unit.removesuffix("s"))
     if match is None or factor is None:
-        raise ValueError(f"expected {example}, got {text!r}")
+        raise ValueError(f'expected {example}, got "{text}"')
     return float(match[1]) * factor
 
 

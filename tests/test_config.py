@@ -1,0 +1,216 @@
+"""The configuration: strict, and plain about what is wrong where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.examples import MINIMAL, parsed
+
+from tamis import config as configuration
+from tamis.config import Config, ConfigError
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ConfigError) as raised:
+        configuration.parse(text, "tamis.toml")
+    return str(raised.value)
+
+
+def test_domains_are_all_that_must_be_said() -> None:
+    assert configuration.parse(MINIMAL, "tamis.toml").mail.domains == ("example.org",)
+
+
+@pytest.mark.parametrize("text", ["", "[mail]\n", "[mail]\ndomains = []\n"])
+def test_no_domain_refuses_to_start(text: str) -> None:
+    assert 'mail.domains: expected at least one domain, such as ["example.org"]' in refusal(text)
+
+
+def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
+    text = MINIMAL + "\n# scanner\n[headers]\non_clean = true\n\n[antivirus]\n"
+    text += 'clamd = [\n  "unix:/run/clamav/clamd.ctl",\n]\non_error = "ignore"\n'
+
+    says = refusal(text)
+
+    assert says == 'tamis.toml line 12: antivirus.on_error: expected "tempfail" or "pass", got "ignore"'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "[antivirus]\non_eror = 1",
+            "tamis.toml line 4: antivirus.on_eror: unknown key; did you mean antivirus.on_error?",
+        ),
+        ("[antivirs]\nclamd = 1", "tamis.toml line 3: antivirs: unknown key; did you mean antivirus?"),
+        (
+            "[milter]\nlisten = 'tcp:1'",
+            'milter.listen: expected "unix:/PATH" or "inet:HOST:PORT", got "tcp:1"',
+        ),
+        ("[milter]\ndeadline = '60'", 'milter.deadline: expected a duration such as "30s"'),
+        ("[milter]\ndeadline = 0", "milter.deadline: expected greater than 0, got 0"),
+        ("[milter]\nmax_message = '50 apples'", 'milter.max_message: expected a size such as "25MB"'),
+        ("[milter]\nmode = 'dry'", 'milter.mode: expected "enforce" or "shadow", got "dry"'),
+        ("[milter]\nworkers = '2'", "milter.workers: expected a valid integer"),
+        ("[headers]\non_clean = 'yes'", 'headers.on_clean: expected true or false, got "yes"'),
+        ("[accounts]\nsources = 'table'", 'accounts.sources: expected a list, got "table"'),
+        ("[accounts]\nsources = ['ldap:x']", 'accounts.sources: expected "table", "file:/PATH"'),
+        ("internal_networks = ['here']", 'expected a network such as "192.0.2.0/24", got "here"'),
+        ("[filing]\nspam = 'my junk'", "filing.spam: expected 1 to 32 letters"),
+        ("[antispam]\nmark = 'low'", "antispam.mark: expected a valid number"),
+        ("[antispam]\nmark = inf", "antispam.mark: expected a finite number"),
+        ("[antispam]\nrefuse = -1", "antispam.refuse: expected greater than or equal to 0"),
+        ("[outgoing]\nspam_refuse = 0", "outgoing.spam_refuse: expected greater than 0"),
+        ("[antivirus]\nclamd = []", "antivirus.clamd: "),
+        ("[resend]\nrelay = 'here'", 'resend.relay: expected "unix:/PATH" or "inet:HOST:PORT"'),
+        ("[users]\nmay_change = ['colour']", "tamis.toml line 4: users.may_change: expected "),
+        (
+            "[users.defaults]\nantispam = 'maybe'",
+            'line 4: users.defaults.antispam: expected on or off, got "maybe"',
+        ),
+        (
+            "[users.defaults]\nantispm = 'on'",
+            'users.defaults.antispm: unknown setting "antispm"; did you mean antispam?',
+        ),
+        (
+            "[users.domains]\n'example.org' = { graymail = 'x' }",
+            "users.domains.example.org.graymail: expected on or off",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, says: str) -> None:
+    assert says in refusal(MINIMAL + text)
+
+
+def test_a_value_in_the_place_of_a_table_is_named() -> None:
+    assert refusal("headers = 1\n" + MINIMAL) == "tamis.toml line 1: headers: expected a table, got 1"
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    says = refusal(MINIMAL + "[headers]\non_clean = 1\n[milter]\nmode = 'dry'\n")
+
+    assert [line.split(": ")[1] for line in says.splitlines()] == ["milter.mode", "headers.on_clean"]
+
+
+def test_a_file_that_is_not_toml_is_refused_with_its_line() -> None:
+    assert refusal("[mail\n").startswith("tamis.toml: not TOML: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://tamis:hunter2@db.example.org/tamis",
+        "tamis.db hunter2",
+        "sqlite://",
+        "postgresql://a:hunter2@b:x/",
+    ],
+)
+def test_a_wrong_store_is_refused_without_its_password(url: str) -> None:
+    says = refusal(MINIMAL + f"[store]\nurl = '{url}'\n")
+
+    assert says.endswith('store.url: expected "sqlite:////PATH" or "postgresql+psycopg://..."')
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml: cannot be read"):
+        configuration.load(str(tmp_path / "absent.toml"))
+
+
+def test_the_given_file_comes_before_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAMIS_CONFIG", "/srv/tamis.toml")
+
+    assert configuration.find("/tmp/mine.toml") == Path("/tmp/mine.toml")
+    assert configuration.find(None) == Path("/srv/tamis.toml")
+
+
+def test_without_a_word_the_file_is_in_etc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAMIS_CONFIG", raising=False)
+
+    assert configuration.find(None) == Path("/etc/tamis/tamis.toml")
+
+
+def test_units_are_read() -> None:
+    config = parsed("[milter]\ndeadline = '2m'\nmax_message = '25MB'\n[store]\ntimeout = '5s'\n")
+
+    assert (config.milter.deadline, config.milter.max_message, config.store.timeout) == (120, 25_000_000, 5)
+
+
+def test_one_clamd_or_several_may_be_named() -> None:
+    one = parsed("[antivirus]\nclamd = 'inet:127.0.0.1:3310'\n")
+    several = parsed("[antivirus]\nclamd = ['unix:/run/a', 'inet:127.0.0.1:3310']\n")
+
+    assert one.antivirus.clamd == ("inet:127.0.0.1:3310",)
+    assert several.antivirus.clamd == ("unix:/run/a", "inet:127.0.0.1:3310")
+
+
+def test_domains_are_compared_in_lower_case() -> None:
+    assert configuration.parse('[mail]\ndomains = ["Example.ORG"]', "x").mail.domains == ("example.org",)
+
+
+def test_thresholds_are_rounded_as_scores_are() -> None:
+    assert parsed("[antispam]\nmark = 4.96\n").antispam.mark == 5.0
+
+
+def test_settings_are_read_as_tables_or_as_quoted_keys() -> None:
+    tables = parsed("[users.defaults]\nantispam.action = 'file'\n")
+    quoted = parsed("[users.defaults]\n'antispam.action' = 'file'\n")
+
+    assert tables.users.defaults == quoted.users.defaults == {"antispam.action": "file"}
+
+
+def test_the_sites_threshold_is_below_the_defaults_of_users() -> None:
+    site = parsed("[antispam]\nmark = 4\n")
+    users = parsed("[antispam]\nmark = 4\n[users.defaults]\n'antispam.mark' = 6\n")
+
+    assert site.site_settings()["antispam.mark"] == 4.0
+    assert users.site_settings()["antispam.mark"] == 6.0
+
+
+def test_the_configuration_never_changes() -> None:
+    config = parsed("")
+
+    with pytest.raises(ValueError, match="frozen"):
+        config.milter.workers = 3
+
+
+SCALARS = (
+    st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=20)
+)
+
+
+def toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def keys() -> list[str]:
+    return [
+        f"{name}.{key}"
+        for name, section in Config.model_fields.items()
+        for key in type(section.get_default()).model_fields
+    ]
+
+
+@given(
+    st.sampled_from(keys()), st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=5)
+)
+@settings(max_examples=400, deadline=None)
+def test_any_value_of_any_key_is_taken_or_explained(key: str, value: object) -> None:
+    try:
+        configuration.parse(f"{key} = {toml(value)}\nmail.domains = ['example.org']\n", "tamis.toml")
+    except ConfigError as error:
+        assert str(error).startswith(
+            (f"tamis.toml line 1: {key}: ", "tamis.toml: not TOML: Cannot overwrite")
+        )
