@@ -37,6 +37,7 @@ ALIASES = {  # as Tamis's own; the milter sees recipients before Postfix follows
     "info@example.org": ("bob@example.org",),
     "crew@example.org": ("anna@example.org", "ivan@example.org"),
     "team@example.org": ("anna@example.org", "bob@example.org"),
+    "club@example.org": ("anna@example.org", "erin@example.org"),
     "@branch.example.org": ("bob@example.org",),
     "@example.com": ("@example.org",),
 }
@@ -50,7 +51,7 @@ def snippet(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Listeners:
     """A milter's socket in the queue, and Postfix's listeners that use it."""
 
     socket: Path
@@ -66,6 +67,7 @@ class Delivered:
     folder: str  # "" for the inbox
     original_to: str
     fields: tuple[tuple[str, str], ...]  # what the milter put on top
+    raw: bytes
     content: bytes  # what is below the MTA's Received, lines ended by LF
 
 
@@ -73,14 +75,15 @@ class Postfix:
     """A running Postfix; its log is read as it comes."""
 
     def __init__(self, folder: Path, milters: Sequence[str]) -> None:
-        """Start below a folder; for each name there is a Site."""
+        """Start below a folder; for each name there are Listeners."""
         self._queue = folder / "queue"
         self._config = folder / "etc"
         self._mailboxes = folder / "mail"
         self._log: list[str] = []
         self._logged = threading.Condition()
-        self.sites: Mapping[str, Site] = {
-            name: Site(self._queue / "tamis" / f"{name}.sock", free_port(), free_port()) for name in milters
+        self.listeners: Mapping[str, Listeners] = {
+            name: Listeners(self._queue / "tamis" / f"{name}.sock", free_port(), free_port())
+            for name in milters
         }
         self.sink = Sink(free_port())
         self._make_folders(folder)
@@ -113,7 +116,7 @@ class Postfix:
     def _write(self, folder: Path) -> None:
         main = [*_main_cf(folder, self.sink.port), *self._with_socket("main")]
         (self._config / "main.cf").write_text("\n".join(main) + "\n")
-        (self._config / "master.cf").write_text("\n".join([*self._listeners(), MASTER_CF]))
+        (self._config / "master.cf").write_text("\n".join([*self._master_cf(), MASTER_CF]))
         (self._config / "mailboxes").write_text("\n".join(_mailboxes()) + "\n")
         aliases = [f"{name} {', '.join(targets)}" for name, targets in ALIASES.items()]
         (self._config / "aliases").write_text("\n".join(aliases) + "\n")
@@ -122,11 +125,11 @@ class Postfix:
         """Return the page's lines for main.cf, with the socket of a site instead of the page's."""
         return snippet("main.cf").replace("unix:tamis/milter.sock", f"unix:tamis/{name}.sock").splitlines()
 
-    def _listeners(self) -> Iterator[str]:
-        for name, site in self.sites.items():
+    def _master_cf(self) -> Iterator[str]:
+        for name, ports in self.listeners.items():
             milters = f"  -o smtpd_milters=unix:tamis/{name}.sock"
-            yield from (f"127.0.0.1:{site.mx} inet n - n - - smtpd", milters)
-            yield from (f"127.0.0.1:{site.submission} inet n - n - - smtpd", milters)
+            yield from (f"127.0.0.1:{ports.mx} inet n - n - - smtpd", milters)
+            yield from (f"127.0.0.1:{ports.submission} inet n - n - - smtpd", milters)
             yield from ("  -o smtpd_sasl_auth_enable=yes", snippet("master.cf, submission").rstrip())
 
     def _start(self) -> subprocess.Popen[str]:
@@ -218,7 +221,9 @@ def _read_back(content: bytes, account: str, folder: str, *, queue_id: str) -> D
             own = [one for one in fields if one[0] not in MAILBOX_FIELDS]
             original_to = dict(fields)["X-Original-To"]
             is_it = f" id {queue_id}" in value
-            return Delivered(account, folder, original_to, tuple(own), content[end:]) if is_it else None
+            return (
+                Delivered(account, folder, original_to, tuple(own), content, content[end:]) if is_it else None
+            )
         fields.append((name, value))
     return None
 

@@ -33,7 +33,7 @@ class Reply:
         return self.text.rpartition(" queued as ")[2]
 
 
-class Client:
+class Connection:
     """One connection; several messages may be sent over it."""
 
     def __init__(self, port: int) -> None:
@@ -67,6 +67,17 @@ class Client:
             self._smtp.rset()
         return Reply(code, text.decode())
 
+    def greet(self, name: bytes) -> None:
+        """Say who we are, in any bytes."""
+        self._smtp.command_encoding = "latin-1"
+        self._smtp.ehlo(name.decode("latin-1"))
+        self._smtp.command_encoding = "ascii"
+
+    def begin(self, recipient: str) -> None:
+        """Begin a message."""
+        self._smtp.mail("pat@example.net")
+        self._smtp.rcpt(recipient)
+
     def reset(self) -> None:
         """Give up the message that was begun."""
         self._smtp.rset()
@@ -77,9 +88,11 @@ class Client:
 
 
 @contextmanager
-def connection(port: int, *, client: str | None = "192.0.2.25", user: str | None = None) -> Iterator[Client]:
+def connection(
+    port: int, *, client: str | None = "192.0.2.25", user: str | None = None
+) -> Iterator[Connection]:
     """Yield a connection from an outside host, or from an authenticated user."""
-    one = Client(port)
+    one = Connection(port)
     if client is not None:
         one.appear_as(client)
     if user is not None:
