@@ -73,11 +73,11 @@ class PrivateClamd:
     def __enter__(self) -> Self:
         """Start it and wait until it answers; raise ScannerFailed or OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._temporary = _temporary_directory(self._folder)
+        self.temporary_directory = _temporary_directory(self._folder)
         try:
             self._start()
         except BaseException:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            shutil.rmtree(self.temporary_directory, ignore_errors=True)
             raise
         return self
 
@@ -86,7 +86,7 @@ class PrivateClamd:
     ) -> None:
         """Stop it."""
         self._stop()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        shutil.rmtree(self.temporary_directory, ignore_errors=True)
 
     def _start(self) -> None:
         self.configuration.write_text(self._configured())
@@ -119,7 +119,7 @@ class PrivateClamd:
             "LocalSocketGroup": None,
             "User": None,
             "DatabaseDirectory": str(database),
-            "TemporaryDirectory": str(self._temporary),
+            "TemporaryDirectory": str(self.temporary_directory),
         }
         return configured({**private, **self._settings})
 

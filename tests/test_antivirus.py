@@ -1,0 +1,428 @@
+"""The antivirus filter: clamd's answers, its absence, and what becomes of the message's octets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import fcntl
+import io
+import logging
+import os
+import socket
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from tests.servers.clamd import Behaviour, Clamd, CountingClamd
+from tests.servers.mail import eicar
+
+from tamis.checks import clamd_wire
+from tamis.checks.antivirus import REMINDER, REST, Antivirus
+from tamis.checks.clamd_wire import LONGEST_NAME, ScannerUnavailable
+from tamis.finding import VirusFinding, VirusStatus
+from tamis.message import Envelope, Message
+
+CLEAN = VirusFinding(VirusStatus.CLEAN)
+UNSCANNABLE = VirusFinding(VirusStatus.UNSCANNABLE)
+ERROR = VirusFinding(VirusStatus.ERROR)
+FOUND = VirusFinding(VirusStatus.INFECTED, "Eicar-Test-Signature.UNOFFICIAL")
+
+MIME = ((b"MIME-Version", b" 1.0"), (b"Content-Type", b" multipart/mixed; boundary=outer"))
+ATTACHED = b"--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--%s--\r\n"
+
+
+def message(body: bytes = b"Hello\r\n", *fields: tuple[bytes, bytes]) -> Message:
+    return Message(Envelope(), ((b"Subject", b" Lunch"), *fields), body)
+
+
+def attachment(
+    content: bytes, *, kind: bytes = b"application/octet-stream", boundary: bytes = b"outer"
+) -> bytes:
+    return ATTACHED % (boundary, kind, base64.encodebytes(content).replace(b"\n", b"\r\n"), boundary)
+
+
+def zipped(content: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("test.txt", content)
+    return archive.getvalue()
+
+
+def encrypted_zip() -> bytes:
+    """Return an archive whose file is marked as encrypted (APPNOTE.TXT 4.4.4, bit 0), as zipfile cannot."""
+    plain = bytearray(zipped(os.urandom(64)))
+    plain[6] |= 1
+    plain[plain.index(b"PK\1\2") + 8] |= 1
+    return bytes(plain)
+
+
+def nested_zip(depth: int) -> bytes:
+    content = b"deep"
+    for _ in range(depth):
+        content = zipped(content)
+    return content
+
+
+class Clock:
+    """A clock that goes on when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.now
+
+
+def scan(*addresses: str, of: Message | None = None, timeout: float = 10.0) -> VirusFinding:
+    return uvloop.run(Antivirus(addresses, timeout, 10**6).run(of or message()))
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    made: asyncio.AbstractEventLoop = request.param()
+    yield made
+    made.close()
+
+
+# --- A real clamd ----------------------------------------------------------------------------------
+
+
+def test_clean_mail_is_clean(clamd: Clamd, loop: asyncio.AbstractEventLoop) -> None:
+    antivirus = Antivirus([clamd.address], 10.0, 10**6)
+
+    assert loop.run_until_complete(antivirus.run(message())) == CLEAN
+
+
+@pytest.mark.parametrize(
+    "infected",
+    [
+        message(eicar() + b"\r\n"),
+        message(attachment(zipped(eicar()), kind=b"application/zip"), *MIME),
+        message(
+            b"--outer\r\nContent-Type: multipart/alternative; boundary=inner\r\n\r\n"
+            + attachment(eicar(), boundary=b"inner")
+            + b"--outer--\r\n",
+            *MIME,
+        ),
+    ],
+    ids=["plain", "zip", "base64 in a nested multipart"],
+)
+def test_malware_is_found(clamd: Clamd, infected: Message) -> None:
+    assert scan(clamd.address, of=infected) == FOUND
+
+
+def test_a_message_without_octets_is_clean(clamd: Clamd) -> None:
+    assert scan(clamd.address, of=Message(Envelope(), (), b"")) == CLEAN
+
+
+def test_malware_at_the_end_of_a_large_message_is_found(clamd: Clamd) -> None:
+    large = message(attachment(os.urandom(20 * 10**6) + eicar()), *MIME)
+
+    assert uvloop.run(Antivirus([clamd.address], 10.0, 50 * 10**6).run(large)) == FOUND
+
+
+def test_many_messages_at_once_get_each_their_answer(clamd: Clamd) -> None:
+    async def story() -> list[VirusFinding]:
+        antivirus = Antivirus([clamd.address], 10.0, 10**6)
+        bodies = [eicar() if number % 3 == 0 else b"%d\r\n" % number for number in range(300)]
+        return await asyncio.gather(*(antivirus.run(message(body)) for body in bodies))
+
+    findings = uvloop.run(story())
+
+    assert findings == [FOUND if number % 3 == 0 else CLEAN for number in range(300)]
+
+
+def test_an_encrypted_archive_cannot_be_scanned(clamd: Clamd) -> None:
+    archive = message(attachment(encrypted_zip(), kind=b"application/zip"), *MIME)
+
+    assert scan(clamd.address, of=archive) == UNSCANNABLE
+
+
+def test_an_archive_beyond_clamds_limits_cannot_be_scanned(clamd: Clamd) -> None:
+    archive = message(attachment(nested_zip(30), kind=b"application/zip"), *MIME)
+
+    assert scan(clamd.address, of=archive) == UNSCANNABLE
+
+
+def test_clamd_keeps_nothing_of_a_message(clamd: Clamd) -> None:
+    scan(clamd.address, of=message(attachment(zipped(b"a secret")), *MIME))
+
+    assert [path for path in clamd.temporary_directory.rglob("*") if path.is_file()] == []
+
+
+def test_clamd_logs_nothing_of_a_message(clamd: Clamd) -> None:
+    secret = b"a-secret-file-name.txt"
+    fields = (*MIME, (b"X-Secret", b" " + secret))
+
+    scan(clamd.address, of=message(secret + attachment(zipped(eicar() + secret)), *fields))
+
+    assert secret.decode() not in clamd.log
+
+
+def test_a_scanner_over_tcp_gets_the_message_as_a_stream(
+    clamd: Clamd, loop: asyncio.AbstractEventLoop
+) -> None:
+    antivirus = Antivirus([f"inet:127.0.0.1:{clamd.port}"], 10.0, 10**6)
+    infected = message(attachment(os.urandom(600_000) + eicar()), *MIME)
+
+    assert loop.run_until_complete(antivirus.run(infected)) == FOUND
+
+
+def test_a_message_over_the_length_of_a_stream_cannot_be_scanned(clamd: Clamd) -> None:
+    antivirus = Antivirus([f"inet:127.0.0.1:{clamd.port}"], 10.0, 10**8)
+
+    assert uvloop.run(antivirus.run(message(bytes(20 * 10**6)))) == UNSCANNABLE
+
+
+# --- What leaves us --------------------------------------------------------------------------------
+
+
+def test_clamd_gets_the_message_byte_for_byte() -> None:
+    sent = message(b"\0\xff\r\n.\r\n" * 100_000, (b"X-Folded", b" one\n\ttwo"))
+
+    with CountingClamd() as clamd:
+        scan(clamd.address, of=sent)
+
+    assert clamd.messages == [sent.raw]
+
+
+def test_clamd_gets_a_descriptor_that_nobody_can_write_to() -> None:
+    with CountingClamd() as clamd:
+        scan(clamd.address)
+
+    assert clamd.seals == fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def test_a_message_over_the_limit_is_not_sent() -> None:
+    with CountingClamd() as clamd:
+        finding = scan(clamd.address, of=message(bytes(10**6 + 1)))
+
+    assert (finding, clamd.connections) == (UNSCANNABLE, 0)
+
+
+def test_no_descriptor_stays_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    with CountingClamd() as answers, CountingClamd(Behaviour.CLOSE) as closes:
+        scan(answers.address)
+        scan(closes.address)
+    scan("unix:/nonexistent")
+
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_cancelling_closes_everything(loop: asyncio.AbstractEventLoop) -> None:
+    async def story(clamd: CountingClamd) -> None:
+        before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        asked = asyncio.create_task(Antivirus([clamd.address], 10.0, 10**6).run(message()))
+        while not clamd.asked.is_set():
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait([asked])
+        # The counting clamd's own end of the connection is the one descriptor that is new.
+        assert asked.cancelled()
+        assert len(os.listdir("/proc/self/fd")) == len(before) + 1  # noqa: PTH208
+
+    with CountingClamd(Behaviour.HANG) as clamd:
+        loop.run_until_complete(story(clamd))
+
+
+# --- Who is asked ----------------------------------------------------------------------------------
+
+
+def test_the_first_clamd_is_asked() -> None:
+    with CountingClamd() as first, CountingClamd() as second:
+        scan(first.address, second.address)
+
+    assert (first.connections, second.connections) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Behaviour.CLOSE,
+        Behaviour.HANG,
+        b"",
+        b"nonsense\0",
+        b"OK",
+        b"x" * 10_000,
+        b"fd[7]: Can't create temporary file ERROR\0",
+        b"COMMAND READ TIMED OUT\0",
+        b"UNKNOWN COMMAND\0",
+    ],
+)
+def test_a_clamd_in_trouble_leaves_the_message_to_the_next(reply: bytes | Behaviour) -> None:
+    with CountingClamd(reply) as first, CountingClamd() as second:
+        finding = scan(first.address, second.address, timeout=0.5)
+
+    assert (finding, second.connections) == (CLEAN, 1)
+
+
+def test_a_clamd_that_is_not_there_leaves_the_message_to_the_next() -> None:
+    with CountingClamd() as second:
+        assert scan("inet:127.0.0.1:1", "unix:/nonexistent", second.address) == CLEAN
+
+
+def test_without_an_answer_it_is_an_error() -> None:
+    with CountingClamd(Behaviour.HANG) as first, CountingClamd(b"nonsense\0") as second:
+        assert scan(first.address, second.address, timeout=0.2) == ERROR
+
+
+def test_a_clamd_that_failed_is_asked_last_for_a_while() -> None:
+    async def story(antivirus: Antivirus) -> None:
+        for _ in range(5):
+            await antivirus.run(message())
+
+    with CountingClamd(b"nonsense\0") as first, CountingClamd() as second:
+        uvloop.run(story(Antivirus([first.address, second.address], 10.0, 10**6, clock=Clock())))
+
+    assert (first.connections, second.connections) == (1, 5)
+
+
+def test_a_clamd_that_is_back_is_asked_first_again() -> None:
+    async def story(antivirus: Antivirus, first: CountingClamd, clock: Clock) -> None:
+        await antivirus.run(message())
+        first.reply = b"fd[7]: OK\0"
+        clock.now += REST
+        await antivirus.run(message())
+        await antivirus.run(message())
+
+    clock = Clock()
+    with CountingClamd(b"nonsense\0") as first, CountingClamd() as second:
+        uvloop.run(story(Antivirus([first.address, second.address], 10.0, 10**6, clock=clock), first, clock))
+
+    assert (first.connections, second.connections) == (3, 1)
+
+
+def test_one_message_alone_tries_whether_a_clamd_is_back() -> None:
+    async def story(antivirus: Antivirus, first: CountingClamd, clock: Clock) -> None:
+        await antivirus.run(message())
+        first.reply = Behaviour.HANG
+        clock.now += REST
+        await asyncio.gather(*(antivirus.run(message()) for _ in range(10)))
+
+    clock = Clock()
+    with CountingClamd(b"nonsense\0") as first, CountingClamd() as second:
+        uvloop.run(story(Antivirus([first.address, second.address], 0.5, 10**6, clock=clock), first, clock))
+
+    assert (first.connections, second.connections) == (2, 11)
+
+
+def test_a_full_queue_of_connections_is_waited_for(tmp_path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    path = str(tmp_path / "clamd.sock")
+
+    async def story(listener: socket.socket) -> VirusFinding:
+        asked = asyncio.create_task(Antivirus([f"unix:{path}"], 10.0, 10**6).run(message()))
+        await asyncio.sleep(0)
+        (await asyncio.to_thread(listener.accept))[0].close()
+        connection, _ = await asyncio.to_thread(listener.accept)
+        with connection:
+            connection.sendall(b"fd[7]: OK\0")
+            return await asked
+
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as other:
+        listener.bind(path)
+        listener.listen(0)
+        other.connect(path)
+        assert loop.run_until_complete(story(listener)) == CLEAN
+
+
+# --- What is logged --------------------------------------------------------------------------------
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_an_outage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(antivirus: Antivirus) -> None:
+        for _ in range(20):
+            await antivirus.run(message())
+
+    uvloop.run(story(Antivirus(["unix:/nonexistent"], 10.0, 10**6, clock=Clock())))
+
+    assert warnings(caplog) == [
+        "clamd does not answer address=unix:/nonexistent error=FileNotFoundError away=0s",
+        "no clamd answers away=0s",
+    ]
+
+
+def test_an_outage_that_lasts_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(antivirus: Antivirus, clock: Clock) -> None:
+        await antivirus.run(message())
+        clock.now += REMINDER
+        await antivirus.run(message())
+
+    clock = Clock()
+    uvloop.run(story(Antivirus(["unix:/nonexistent"], 10.0, 10**6, clock=clock), clock))
+
+    assert "no clamd answers away=60s" in warnings(caplog)
+
+
+def test_the_end_of_an_outage_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(antivirus: Antivirus, clamd: CountingClamd, clock: Clock) -> None:
+        await antivirus.run(message())
+        clamd.reply = b"fd[7]: OK\0"
+        clock.now += 7
+        await antivirus.run(message())
+
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    with CountingClamd(b"nonsense\0") as clamd:
+        uvloop.run(story(Antivirus([clamd.address], 10.0, 10**6, clock=clock), clamd, clock))
+
+    assert caplog.messages[-1] == f"clamd answers again address={clamd.address} away=7s"
+
+
+# --- Replies ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "finding"),
+    [
+        (b"fd[10]: OK", CLEAN),
+        (b"stream: OK", CLEAN),
+        (b"stream: Win.Test.EICAR_HDB-1 FOUND", VirusFinding(VirusStatus.INFECTED, "Win.Test.EICAR_HDB-1")),
+        (b"fd[1]: {HEX}php.1.UNOFFICIAL FOUND", VirusFinding(VirusStatus.INFECTED, "{HEX}php.1.UNOFFICIAL")),
+        (
+            b"fd[1]: Heuristics.Phishing.Email FOUND",
+            VirusFinding(VirusStatus.INFECTED, "Heuristics.Phishing.Email"),
+        ),
+        (b"fd[1]: Heuristics.Limits.Exceeded.MaxFileSize FOUND", UNSCANNABLE),
+        (b"fd[1]: Heuristics.Encrypted.Zip FOUND", UNSCANNABLE),
+        (b"INSTREAM size limit exceeded. ERROR", UNSCANNABLE),
+        (b"fd[1]: Exceeded time limit ERROR", UNSCANNABLE),
+        (b"fd[1]: Bad format or broken data ERROR", UNSCANNABLE),
+    ],
+)
+def test_a_reply_is_understood(reply: bytes, finding: VirusFinding) -> None:
+    assert clamd_wire.parse(reply) == finding
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"OK",
+        b"fd[1]: ok",
+        b"fd[1]: OK ",
+        b"fd[1]:  FOUND",
+        b"fd[1]: Can't allocate memory ERROR",
+        b"fd[1]: Not a regular file ERROR",
+        b"UNKNOWN COMMAND",
+    ],
+)
+def test_what_is_not_a_reply_on_the_message_is_never_clean(reply: bytes) -> None:
+    with pytest.raises(ScannerUnavailable):
+        clamd_wire.parse(reply)
+
+
+def test_a_name_of_malware_fits_into_a_header_field() -> None:
+    finding = clamd_wire.parse(b"fd[1]: " + b'a(b)\\c%d\xff\r"e;' + b"x" * 999 + b" FOUND")
+
+    assert finding.malware is not None
+    assert finding.malware.startswith("a_b__c_d___e_x")
+    assert len(finding.malware) == LONGEST_NAME
