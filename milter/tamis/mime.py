@@ -7,11 +7,11 @@ that a bound was met.
 from __future__ import annotations
 
 import binascii
-import codecs
 import quopri
 import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from encodings.aliases import aliases
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -32,15 +32,21 @@ ENCODED_WORD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*)\?=")
 CONTENT_FIELD = re.compile(rb"^(content-[a-z-]+)[ \t]*:((?:[^\n]|\n[ \t])*)", re.I | re.M)
 EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+# A quoted-pair is a token of its own, so that none is looked at again for each quote that is never closed.
 ADDRESS_TOKEN = re.compile(
-    rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.|\([^()]*\))*\)|<[^<>]*>|[,;:]|[^",;:()<>]+|.', re.S
+    rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.|\([^()]*\))*\)|<[^<>]*>|[,;:]|\\.|[^",;:()<>\\]+|.', re.S
 )
 MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
 BLANK = re.compile(rb"\s+")
-# Python's codecs that are no character sets of mail, and may be slow or run away.
+# Python's codecs that are no character sets of mail, and may be slow or give what is no text.
 NO_CHARSETS = frozenset(
-    ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7", "mbcs", "oem")
+    ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7", "mbcs", "oem")
 )
+# Those that Python knows under no other name.
+MORE_CHARSETS = ("koi8_t", "koi8_u", "cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "utf_8_sig")
+CODECS = frozenset((*aliases.values(), *MORE_CHARSETS))
+MAX_CHARSET = 64  # characters of a character set's name; IANA's longest has 45
+NOT_ALNUM = re.compile(r"[^a-z0-9]+")
 
 
 class Part:
@@ -321,15 +327,29 @@ def decode_transfer(octets: bytes, encoding: str) -> bytes:
     return octets
 
 
+@lru_cache(maxsize=512)
+def _codec(charset: str) -> str:
+    """Return Python's name for a character set, "" for US-ASCII and for what is none.
+
+    Only names known beforehand are looked up, as Python remembers for ever each that it is asked for.
+    """
+    name = NOT_ALNUM.sub("_", charset.lower()).strip("_")
+    codec = aliases.get(name, name)
+    if codec in ("latin_1", "cp1252"):
+        return "cp1252"  # a superset, and what is meant (WHATWG Encoding Standard section 4.2)
+    known = codec in CODECS and codec not in NO_CHARSETS and codec != "ascii"
+    return codec if known else ""
+
+
 def decode_charset(octets: bytes, charset: str) -> str:
     """Return octets as text; an unknown character set is read as UTF-8, or else as windows-1252."""
-    if octets.isascii() and not charset.startswith(("iso-2022", "hz", "utf-16", "utf-32")):
+    codec = _codec(charset[:MAX_CHARSET])
+    if octets.isascii() and not codec.startswith(("iso2022", "hz", "utf_16", "utf_32")):
         return octets.decode("ascii")
-    name = charset.strip().lower().replace("_", "-")
-    if name not in NO_CHARSETS and name not in ("us-ascii", "ascii", ""):
+    if codec:
         try:
-            return codecs.decode(octets, "windows-1252" if name == "iso-8859-1" else name, "replace")
-        except (LookupError, ValueError, UnicodeError, TypeError, AssertionError):
+            return octets.decode(codec, "replace")
+        except (LookupError, ValueError):  # a codec of bytes, not of text; a broken state
             pass
     return _text(octets)
 
@@ -389,6 +409,9 @@ def parse_addresses(value: bytes) -> list[tuple[str, str]]:
         elif token == b":":
             words = []
         elif token[:1] == b"<" and len(token) > 1:
+            if angle is not None:  # two addresses without a comma: which one counts is anybody's guess
+                found.append(_mailbox(words, angle))
+                words = []
             angle = token[1:-1]
         elif (token[:1] != b"(" or len(token) == 1) and token.strip():
             words.append(token)

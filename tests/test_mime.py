@@ -1,0 +1,281 @@
+"""Any bytes give an answer, in bounded time, and real mail gives the right one."""
+
+from __future__ import annotations
+
+import encodings
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.examples import message
+
+from tamis import mime
+from tamis.message import Envelope, Message
+from tamis.mime import Content
+
+PIECES = (
+    b"--x\r\n",
+    b"--x--\r\n",
+    b"--y\r\n",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"Content-Type: multipart/mixed; boundary=y\r\n",
+    b"Content-Type: message/rfc822\r\n",
+    b"Content-Type: text/html; charset=utf-16\r\n",
+    b"Content-Type: text/plain; name*0*=utf-8''%e2; name*1=a\r\n",
+    b"Content-Transfer-Encoding: base64\r\n",
+    b"Content-Transfer-Encoding: quoted-printable\r\n",
+    b"Content-Disposition: attachment; filename=",
+    b"=?utf-8?b?w6k",
+    b"?=",
+    b"=E9=\r\n",
+    b"aGVsbG8=",
+    b"<a href='http://example.org'>here</a>",
+    b"\x00\xff\xfe",
+)
+BODIES = st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=40).map(b"".join)
+VALUES = st.lists(
+    st.sampled_from((*PIECES, b'"', b"\\", b"(", b")", b"<", b">", b"@", b",", b";", b":", b"a@b.c"))
+    | st.binary(max_size=8),
+    max_size=20,
+).map(b"".join)
+NAMES = st.sampled_from(
+    (b"From", b"to", b"Subject", b"Message-ID", b"Content-Type", b"content-transfer-encoding", b"X\xff")
+)
+HEADERS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
+
+
+def read_everything(content: Content) -> None:
+    assert len(content.parts) <= mime.MAX_PARTS
+    for part in content.parts:
+        assert isinstance(part.decoded, bytes)
+        assert isinstance(part.filename + part.charset + part.text, str)
+        part.text.encode("utf-8")  # text of no lone surrogates: what reads it is written in C and Rust
+    for document in content.documents:
+        assert isinstance(document.text, str)
+        assert isinstance(document.links, tuple)
+    assert isinstance(content.text + content.subject + content.from_name, str)
+    assert isinstance(content.message_id, str | None)
+    assert content.truncated in (True, False)
+    for name in (b"from", b"to", b"subject"):
+        assert all("@" in address for address in content.addresses(name))
+
+
+@given(HEADERS, BODIES)
+@settings(max_examples=500, deadline=None)
+def test_any_bytes_survive_the_parser(fields: list[tuple[bytes, bytes]], body: bytes) -> None:
+    read_everything(Content(fields, body))
+    read_everything(Content([(b"Content-Type", b"multipart/mixed; boundary=x"), *fields], body))
+
+
+@given(
+    st.lists(st.tuples(NAMES, VALUES.map(lambda value: value.replace(b"\r", b"").replace(b"\n", b"\n ")))),
+    BODIES,
+)
+@settings(max_examples=300, deadline=None)
+def test_the_message_survives_byte_for_byte(fields: list[tuple[bytes, bytes]], body: bytes) -> None:
+    one = Message(Envelope(), tuple(fields), body)
+    before = (one.fields, one.body)
+
+    read_everything(one.content)
+
+    head = b"".join(name + b":" + value.replace(b"\n", b"\r\n") + b"\r\n" for name, value in fields)
+    assert one.raw == head + b"\r\n" + body
+    assert one.size == len(one.raw)
+    assert (one.fields, one.body) == before
+
+
+def test_folds_are_sent_on_with_crlf() -> None:
+    one = Message(Envelope(), ((b"Subject", b" one\n two"), (b"To", b" a\r\n\tb")), b"hello\r\n")
+
+    assert one.raw == b"Subject: one\r\n two\r\nTo: a\r\n\tb\r\n\r\nhello\r\n"
+
+
+def nested(depth: int) -> bytes:
+    return b"".join(
+        b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (number, number + 1)
+        for number in range(depth)
+    )
+
+
+HOSTILE = {
+    "deep multiparts": (b"multipart/mixed; boundary=b0", nested(3000)),
+    "deep messages": (b"message/rfc822", b"Content-Type: message/rfc822\r\n\r\n" * 100_000),
+    "many parts": (b"multipart/mixed; boundary=b", b"--b\r\n\r\n" * 1_000_000),
+    "many boundaries unlike ours": (b"multipart/mixed; boundary=b", b"--bb\r\n" * 1_000_000),
+    "nested divs": (b"text/html", b"<div>" * 200_000),
+    "nested fonts": (b"text/html", b"<b><font><i>" * 20_000),
+    "links in links": (b"text/html", b"<a href=x>" * 50_000),
+    "tables in links": (b"text/html", b"<table><a href=x>" * 20_000),
+    "one huge line": (b"text/plain", b"a" * 10_000_000),
+    "huge broken base64": (b"text/plain", b"!=" * 5_000_000),
+    "parameters": (b"text/plain" + b";a=" * 30_000, b""),
+    "parameter pieces": (b"text/plain" + b"".join(b";a*%d=x" % n for n in range(10_000)), b""),
+    "escaped quotes": (b'text/plain; name="' + b'\\"' * 30_000, b""),
+    "blanks": (b"text/plain;" + b" \t" * 30_000 + b"x", b""),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_structure_costs_bounded_time(name: str) -> None:
+    content_type, body = HOSTILE[name]
+    content = Content([(b"Content-Type", content_type)], body)
+    started = time.process_time()
+
+    read_everything(content)
+
+    assert time.process_time() - started < 1  # second; each takes a tenth of that at most
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'"' + b'\\"' * 30_000,
+        b"(" + b"\\(" * 30_000,
+        b"(" * 60_000,
+        b"(a" * 30_000,
+        b"()" * 30_000 + b"(",
+        b"<" * 60_000,
+        b"<\\>" * 20_000 + b'"',
+        b"a@b," * 15_000,
+        b"=?utf-8?q?a?= " * 4_000,
+        b"=?a?b?" * 10_000,
+    ],
+)
+def test_hostile_fields_cost_bounded_time(value: bytes) -> None:
+    content = Content([(b"From", value), (b"Subject", value), (b"Message-ID", value)], b"")
+    started = time.process_time()
+
+    read_everything(content)
+
+    assert time.process_time() - started < 1  # second
+
+
+def test_invented_character_sets_are_not_remembered() -> None:
+    known = len(encodings._cache)
+
+    for number in range(20):
+        mime.decode_charset(b"\xe9", f"x-invented-{number}")
+
+    assert len(encodings._cache) == known
+
+
+@pytest.mark.parametrize(
+    ("octets", "charset", "text"),
+    [
+        (b"caf\xc3\xa9", "utf-8", "café"),
+        (b"caf\xe9", "iso-8859-1", "café"),
+        (b"\x93hi\x94", "ISO_8859-1", "“hi”"),
+        (b"\x93hi\x94", "latin1", "“hi”"),
+        ("привет".encode("koi8-r"), "koi8-r", "привет"),
+        ("こんにちは".encode("iso-2022-jp"), "ISO-2022-JP", "こんにちは"),
+        ("你好".encode("gb18030"), "gb18030", "你好"),
+        (b"caf\xc3\xa9", "x-unknown", "café"),
+        (b"caf\xe9", "x-unknown", "café"),
+        (b"caf\xe9", "us-ascii", "café"),
+        (b"\xff+ACI-", "utf7", "ÿ+ACI-"),
+        (b"\\ud800\xff", "unicode escape", "\\ud800ÿ"),
+        (b"x\x9c\xff", "zlib", "xœÿ"),
+    ],
+)
+def test_text_is_read_by_its_character_set(octets: bytes, charset: str, text: str) -> None:
+    assert mime.decode_charset(octets, charset) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "mailboxes"),
+    [
+        (b"anna@example.net", [("", "anna@example.net")]),
+        (b" Anna <Anna@Example.NET>", [("Anna", "anna@example.net")]),
+        (
+            b'"Doe, Anna" <a@example.net>, b@example.net',
+            [("Doe, Anna", "a@example.net"), ("", "b@example.net")],
+        ),
+        (b"=?utf-8?q?Zo=C3=AB?= <z@example.net>", [("Zoë", "z@example.net")]),
+        (b'"friend@example.org" <evil@example.com>', [("friend@example.org", "evil@example.com")]),
+        (b"friend@example.org <evil@example.com>", [("friend@example.org", "evil@example.com")]),
+        (b"a@example.net (comment, with comma)", [("", "a@example.net")]),
+        (b"Friends: a@example.net, b@example.net;", [("", "a@example.net"), ("", "b@example.net")]),
+        (b"<@relay.example.org:a@example.net>", [("", "a@example.net")]),
+        (b"Nobody", [("", "")]),
+        (b"<a@example.net> <b@example.net>", [("", "a@example.net"), ("", "b@example.net")]),
+        (b"a@example.net,\n b@example.net", [("", "a@example.net"), ("", "b@example.net")]),
+        (b"", []),
+    ],
+)
+def test_addresses_are_read(value: bytes, mailboxes: list[tuple[str, str]]) -> None:
+    assert mime.parse_addresses(value) == mailboxes
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b" Hello\n world ", "Hello world"),
+        (b"=?iso-8859-1?Q?caf=E9?=", "café"),
+        (b"=?utf-8?B?w6k=?= and =?utf-8?B?w6k=?=", "é and é"),
+        (b"=?utf-8?B?w6k=?=\n =?utf-8?B?w6k=?=", "éé"),
+        (b"=?utf-8?B?4oI=?= =?utf-8?B?rA==?=", "€"),
+        (b"=?utf-8*en?q?a_b?=", "a b"),
+        (b"=?broken", "=?broken"),
+        (b"caf\xe9", "café"),
+    ],
+)
+def test_encoded_words_are_decoded(value: bytes, text: str) -> None:
+    assert mime.decode_words(value) == text
+
+
+def test_a_reader_sees_the_plain_part_first() -> None:
+    body = (
+        b"--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        b"caf=C3=A9=\r\n!\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>other</p>\r\n--b--\r\n"
+    )
+    content = message(body, headers={"Content-Type": 'multipart/alternative; boundary="b"'}).content
+
+    assert content.text == "café!"
+    assert [part.content_type for part in content.parts] == ["text/plain", "text/html"]
+    assert content.documents[0].text.strip() == "other"
+
+
+def test_an_attachment_is_not_what_a_reader_sees() -> None:
+    body = (
+        b"--b\r\n\r\nhello\r\n--b\r\nContent-Type: text/plain; name=a.txt\r\n"
+        b"Content-Disposition: attachment; filename*=utf-8''r%C3%A9sum%C3%A9.txt\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\nc2Vj\r\ncmV0\r\n--b--\r\n"
+    )
+    content = message(body, headers={"Content-Type": "multipart/mixed; boundary=b"}).content
+
+    assert content.text == "hello"
+    assert content.parts[1].filename == "résumé.txt"
+    assert content.parts[1].decoded == b"secret"
+
+
+def test_a_part_cut_off_before_its_last_boundary_is_read() -> None:
+    content = message(b"--b\r\n\r\nhello", headers={"Content-Type": "multipart/mixed; boundary=b"}).content
+
+    assert content.text == "hello"
+
+
+def test_what_is_not_looked_at_is_told() -> None:
+    deep = Content([(b"Content-Type", b"multipart/mixed; boundary=b0")], nested(100))
+    shallow = Content([(b"Content-Type", b"multipart/mixed; boundary=b0")], nested(3))
+
+    assert deep.truncated
+    assert not shallow.truncated
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([b" <1@example.net>"], "<1@example.net>"),
+        ([b"\n <1@exam\n ple.net> (note)"], "<1@example.net>"),
+        ([b" 1@example.net"], "1@example.net"),
+        ([b" "], None),
+        ([], None),
+        ([b" <1@example.net>", b" <2@example.net>"], "<1@example.net>"),
+    ],
+)
+def test_the_message_id_is_found(values: list[bytes], expected: str | None) -> None:
+    assert Content([(b"Message-Id", value) for value in values], b"").message_id == expected
