@@ -12,7 +12,8 @@ PACKAGE = ROOT / "milter" / "tamis"
 
 # Lowest first; parts of one layer do not know each other, except where they stand in one word together.
 LAYERS = (
-    ("units", "address", "mime"),
+    ("units", "address", "authres", "html"),
+    ("mime",),
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),
     ("config",),
     ("checks", "learning", "accounts", "policy", "store", "egress"),

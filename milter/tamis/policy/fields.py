@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from tamis.authres import authserv_id
 from tamis.message import HeaderField
 
 OURS = frozenset(
@@ -19,13 +19,6 @@ OURS = frozenset(
     )
 )
 RESULTS = b"authentication-results"
-COMMENT = re.compile(rb"\([^()]*\)")
-
-
-def authserv_id(value: bytes) -> str:
-    """Return the authserv-id of an Authentication-Results field, lower case (RFC 8601 section 2.5)."""
-    before = COMMENT.sub(b" ", value).partition(b";")[0].split()
-    return before[0].strip(b'"').decode("ascii", "replace").lower() if before else ""
 
 
 def forged(fields: Sequence[HeaderField], own_id: str) -> tuple[tuple[str, int], ...]:
@@ -36,6 +29,7 @@ def forged(fields: Sequence[HeaderField], own_id: str) -> tuple[tuple[str, int],
     found: list[tuple[str, int]] = []
     count: dict[bytes, int] = {}
     for name, value in fields:
+        name = name.rstrip(b" \t")  # "X-Spam-Flag : YES" counts for the MTA, too (RFC 5322 section 4.5)
         key = name.lower()
         if key in OURS:
             count[key] = count.get(key, 0) + 1
