@@ -18,6 +18,15 @@ def common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="answer in JSON, one object per line for lists")
 
 
+def verb(verbs: Subparsers, name: str, about: str) -> argparse.ArgumentParser:
+    """Return the parser of `tamis COMMAND VERB`; --config and --json may stand before or after the verb."""
+    # Suppressed: else the verb's own defaults would replace what stands before it.
+    parser = verbs.add_parser(name, help=about, description=about, argument_default=argparse.SUPPRESS)
+    common(parser)
+    parser.argument_default = None
+    return parser
+
+
 def print_json(value: Mapping[str, object]) -> None:
     """Print one object on one line of standard output."""
     print(json.dumps(value, ensure_ascii=False))

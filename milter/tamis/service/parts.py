@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
+from tamis.accounts import Accounts, WithoutCatchAll
 from tamis.checks.antispam import Antispam
 from tamis.checks.antivirus import Antivirus
 from tamis.checks.graymail import Graymail
 from tamis.config import Config
 from tamis.learning.model import load
 from tamis.scan import Scanner
+from tamis.store import upgrade
+from tamis.store.aliasfile import AliasFile
+from tamis.store.database import Database
+from tamis.store.sources import Query, Tables
 from tamis.store.thread import Store
 
 
@@ -41,4 +48,46 @@ def scanner(config: Config, loaded: Filters) -> Scanner:
 
 def store(config: Config, loop: asyncio.AbstractEventLoop) -> Store:
     """Return the store of one process; start() it on use and close() it at the end."""
-    raise NotImplementedError
+    database = Database(config.store)
+    tables, sources = _sources(config, database)
+    accounts = Accounts(config, sources, tables)
+    return Store(database, accounts, watched=list(dict.fromkeys((tables, *sources))), loop=loop)
+
+
+def named_accounts(config: Config, database: Database) -> Accounts:
+    """Return what finds the account that somebody names, which no catch-all stands for."""
+    tables, sources = _sources(config, database)
+    return Accounts(config, [WithoutCatchAll(source) for source in sources], tables)
+
+
+def prepare_store(config: Config) -> None:
+    """Make and migrate the database; raise StoreUnavailable. No connection stays open, so fork after it."""
+    upgrade.prepare(config.store)
+
+
+def check_store(config: Config) -> str:
+    """Return a sentence on the store, which is not changed; raise StoreUnavailable."""
+    found = upgrade.describe(config.store)
+    with contextlib.closing(Database(config.store)) as database:
+        _, sources = _sources(config, database)
+        for source in sources:
+            # Tamis's own tables, and the database itself, may not have been made yet.
+            if isinstance(source, AliasFile) or (isinstance(source, Query) and database.exists):
+                source.targets([f"postmaster@{config.mail.domains[0]}"])
+    return found
+
+
+def _sources(config: Config, database: Database) -> tuple[Tables, list[Tables | AliasFile | Query]]:
+    """Return the store's tables and what is asked for aliases, in the configured order."""
+    tables = Tables(database)
+    sources: list[Tables | AliasFile | Query] = []
+    for text in config.accounts.sources:
+        kind, _, rest = text.partition(":")
+        match kind:
+            case "file":
+                sources.append(AliasFile(Path(rest), config.mail.domains))
+            case "sql":
+                sources.append(Query(database, rest))
+            case _:
+                sources.append(tables)
+    return tables, sources

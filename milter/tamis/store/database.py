@@ -1,0 +1,110 @@
+"""One connection to the database, used by one thread, that comes back by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from tamis.config import Store as Settings
+from tamis.interfaces import StoreUnavailable
+from tamis.store import dialect
+
+
+class Refused(StoreUnavailable):
+    """The database is there and does not take what is written."""
+
+
+class Database:
+    """Opens its connection on first use, so never before a fork, and anew after an error."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = dialect.parse(settings.url)
+        self._engine = dialect.engine(self._url, settings.timeout)
+        self._file = dialect.path(self._url)
+        self._opened: tuple[int, int] | None = None  # device and inode of the file that is open
+        self._connection: Connection | None = None
+        self.generation = 0  # how often a connection was opened
+
+    @property
+    def exists(self) -> bool:
+        """Whether the database's file, where it is one, is there."""
+        return self._file is None or self._file.exists()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend the connection for reading; raise StoreUnavailable."""
+        with self._translated():
+            connection = self._open()
+            yield connection
+            connection.rollback()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable."""
+        with self._translated():
+            connection = self._open()
+            dialect.begin(connection)
+            yield connection
+            connection.commit()
+
+    def close(self) -> None:
+        """Close the connection; the next use opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(DBAPIError):
+                connection.close()
+
+    def close_if_replaced(self) -> None:
+        """Let go of a file that is no longer the one at its path, as after a restored backup."""
+        if self._connection is not None and self._identity() != self._opened:
+            self.close()
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._opened = self._identity()
+            self._connection = self._engine.connect()
+            self.generation += 1
+        return self._connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        if self._file is None:
+            return None
+        try:
+            found = os.stat(self._file)  # noqa: PTH116  # four times a second in each process
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the database's errors into StoreUnavailable, without the values that were written."""
+        try:
+            yield
+        except (IntegrityError, DataError) as error:
+            self._roll_back()
+            raise Refused(type(error).__name__) from None  # PostgreSQL's text would quote the values
+        except UnicodeEncodeError:
+            self._roll_back()
+            raise Refused("a text that is not UTF-8") from None
+        except DBAPIError as error:
+            self.close()
+            raise StoreUnavailable(self._text(error)) from None
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.rollback()
+            except DBAPIError:
+                self.close()
+
+    def _text(self, error: DBAPIError) -> str:
+        where = str(self._file or self._url.render_as_string(hide_password=True))
+        lines = str(error.orig).splitlines() or [type(error.orig).__name__]
+        return f"{where}: {lines[0]}"

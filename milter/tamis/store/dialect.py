@@ -1,0 +1,139 @@
+"""What SQLite and PostgreSQL do differently; all other SQL is the same for both."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from tamis.interfaces import StoreUnavailable
+
+# FULL: a commit is on the disk. secure_delete: what is deleted is overwritten. temp_store: sorting writes no
+# temporary file (https://www.sqlite.org/pragma.html).
+PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "foreign_keys = ON", "temp_store = MEMORY")
+UPGRADE_LOCK = 0x74616D6973  # "tamis": our advisory lock on PostgreSQL
+
+
+def parse(url: str) -> URL:
+    """Return a URL that can be used; raise StoreUnavailable."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreUnavailable("store.url: not an SQLAlchemy URL such as sqlite:////PATH") from None
+    if is_sqlite(parsed) and parsed.database in (None, "", ":memory:"):
+        raise StoreUnavailable("store.url: processes cannot share a database in memory: give a file")
+    return parsed
+
+
+def is_sqlite(url: URL) -> bool:
+    """Tell whether a URL is of an SQLite file."""
+    return url.get_backend_name() == "sqlite"
+
+
+def path(url: URL) -> Path | None:
+    """Return the database's file, where it is one."""
+    return Path(url.database or "").absolute() if is_sqlite(url) else None
+
+
+def engine(url: URL, timeout: float) -> Engine:
+    """Return an engine that opens no connection yet; timeout is the longest wait for a lock in seconds."""
+    file = path(url)
+    if file is None:
+        try:
+            return create_engine(url, poolclass=NullPool, hide_parameters=True)
+        except ImportError as error:
+            raise StoreUnavailable(f"store.url: {error}") from None
+
+    def connect() -> sqlite3.Connection:
+        # rw: a file that is away must not come back as an empty one.
+        return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=timeout)
+
+    made = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+    event.listen(made, "connect", _prepare)
+    return made
+
+
+def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # begin() below begins, not Python's driver
+    cursor = connection.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction that writes; on SQLite it has the one write lock from its start."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def check_folder(url: URL) -> None:
+    """Raise StoreUnavailable where the database's file cannot be made in its folder."""
+    file = path(url)
+    if file is not None and not os.access(file.parent, os.R_OK | os.W_OK | os.X_OK):
+        why = "cannot be written" if file.parent.is_dir() else "is not there"
+        raise StoreUnavailable(f"the folder {file.parent} of store.url {why}")
+
+
+@contextlib.contextmanager
+def created(url: URL) -> Iterator[None]:
+    """Make the database's file where it is missing, readable by its owner only; alone within the block."""
+    file = path(url)
+    if file is None:
+        yield
+        return
+    check_folder(url)
+    with _locked(file.parent) as folder:
+        try:
+            new = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise StoreUnavailable(f"{file} cannot be made: {error.strerror}") from None
+        else:
+            if os.geteuid() == 0:  # else the service could not open what root's `tamis account set` made
+                owner = os.fstat(folder)
+                os.fchown(new, owner.st_uid, owner.st_gid)
+            os.close(new)
+        yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Keep other processes out of the block, by a lock on the folder, as SQLite has its own on the file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def write_ahead(connection: Connection) -> None:
+    """Let readers and a writer of an SQLite file not wait for each other; it stays so."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        connection.rollback()
+
+
+def lock_upgrade(connection: Connection) -> None:
+    """Keep other nodes from migrating until this transaction ends; SQLite's own lock does that."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+
+
+def journal(connection: Connection) -> str:
+    """Return how the database writes, for `tamis check`."""
+    if connection.dialect.name != "sqlite":
+        return connection.dialect.name
+    mode = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+    return "WAL" if mode == "wal" else f"journal {mode}, not WAL"

@@ -1,0 +1,69 @@
+"""The tables, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+REVISION = "0001"  # of the newest migration, which a test compares with migrations/versions
+
+metadata = MetaData()
+
+account = Table(
+    "account",
+    metadata,
+    Column("address", String, primary_key=True),  # lower case, as all addresses here
+    Column("status", String, nullable=False),
+    Column("created", BigInteger, nullable=False),  # Unix time in milliseconds
+    sqlite_with_rowid=False,
+)
+
+# What the account set itself; what it did not set has no row.
+setting = Table(
+    "setting",
+    metadata,
+    Column("account", ForeignKey("account.address", ondelete="CASCADE"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+    sqlite_with_rowid=False,
+)
+
+# One row per target. A name is an address or "@domain": a catch-all, or with the one target "@other" a domain
+# alias.
+alias = Table(
+    "alias",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("target", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Each change of accounts, settings and aliases adds 1 to "settings", so that other processes notice it.
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("id", String, primary_key=True),  # ULID
+    Column("time", BigInteger, nullable=False),  # Unix time in milliseconds
+    Column("message_id", String),  # with its angle brackets
+    Column("body", Text, nullable=False),  # the ticket's JSON object
+)
+Index("ticket_time", ticket.c.time, ticket.c.id)
+Index("ticket_message_id", ticket.c.message_id)
+
+# The accounts that a ticket is about.
+ticket_account = Table(
+    "ticket_account",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("time", BigInteger, primary_key=True),
+    Column("ticket", String, primary_key=True),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,85 @@
+"""Tickets: kept as their JSON objects, found by account, message-ID and time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Column, Connection, Select, insert, select, tuple_
+
+from tamis.store.schema import ticket, ticket_account
+from tamis.ticket import Ticket
+
+PAGE = 500  # rows of one query, so that no long one keeps the write-ahead log from being emptied
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+# ASCII only, so that no line separator of Unicode parts a line, and octets that are no UTF-8 can be written.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which tickets are asked for; None for any."""
+
+    account: str | None = None  # lower case
+    message_id: str | None = None  # with or without angle brackets
+    since: int | None = None  # inclusive, Unix time in milliseconds
+    until: int | None = None  # exclusive, Unix time in milliseconds
+
+
+def add(connection: Connection, tickets: Sequence[Ticket]) -> None:
+    """Write tickets."""
+    rows, links = [], []
+    for one in tickets:
+        milliseconds = (datetime.fromisoformat(one.time) - EPOCH) // MILLISECOND
+        rows.append(
+            {
+                "id": one.id,
+                "time": milliseconds,
+                "message_id": one.message_id,
+                "body": _encode(one.as_json()),
+            }
+        )
+        for account in one.accounts():
+            links.append({"account": account, "time": milliseconds, "ticket": one.id})
+    connection.execute(insert(ticket), rows)
+    if links:
+        connection.execute(insert(ticket_account), links)
+
+
+def find(connection: Connection, query: Query) -> Iterator[str]:
+    """Return the JSON objects of tickets, oldest first, a page at a time."""
+    when, name = _key(query)
+    statement = _statement(query).order_by(when, name).limit(PAGE)
+    page = connection.execute(statement).all()
+    while page:
+        for row in page:
+            yield row.body
+        last = page[-1]
+        page = connection.execute(statement.where(tuple_(when, name) > (last.time, last.id))).all()
+
+
+def _key(query: Query) -> tuple[Column[int], Column[str]]:
+    """Return time and ID in the table whose index answers the query."""
+    if query.account is not None:
+        return ticket_account.c.time, ticket_account.c.ticket
+    return ticket.c.time, ticket.c.id
+
+
+def _statement(query: Query) -> Select[tuple[int, str, str]]:
+    when, _ = _key(query)
+    statement = select(ticket.c.time, ticket.c.id, ticket.c.body)
+    if query.account is not None:
+        statement = statement.join(ticket_account, ticket_account.c.ticket == ticket.c.id)
+        statement = statement.where(ticket_account.c.account == query.account)
+    if query.message_id is not None:
+        bare = query.message_id.strip().removeprefix("<").removesuffix(">")
+        statement = statement.where(ticket.c.message_id.in_([bare, f"<{bare}>"]))
+    if query.since is not None:
+        statement = statement.where(when >= query.since)
+    if query.until is not None:
+        statement = statement.where(when < query.until)
+    return statement
