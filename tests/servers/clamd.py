@@ -74,6 +74,7 @@ class CountingClamd:
 
     def __init__(self, reply: bytes | Behaviour = b"fd[7]: OK\0") -> None:
         self.reply = reply
+        self.pong = b"PONG"
         self.connections = 0
         self.messages: list[bytes] = []
         self.seals = 0
@@ -130,7 +131,7 @@ class CountingClamd:
             self.asked.set()
             match self.reply:
                 case _ if command.startswith((b"zPING", b"nPING")):
-                    connection.sendall(b"PONG" + command[-1:])
+                    connection.sendall(self.pong + command[-1:])
                 case Behaviour.HANG:
                     self._stopped.wait(PATIENCE)
                 case bytes(reply):

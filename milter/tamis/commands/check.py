@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tamis import address
+from tamis import address, units
 from tamis import config as configuration
 from tamis.checks import clamd
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
 from tamis.service import parts
+
+# Of Postfix's main.cf.
+PARAMETERS = (
+    "smtpd_milters",
+    "queue_directory",
+    "milter_default_action",
+    "milter_content_timeout",
+    "recipient_delimiter",
+)
 
 
 class Status(StrEnum):
@@ -83,25 +93,29 @@ def _scanners(config: Config) -> Iterator[Line]:
         try:
             yield Line("clamd", Status.OK, f"{text}: {clamd.probe(where)}")
         except OSError as error:
-            yield Line("clamd", Status.FAILED, f"{text}: {error}")
-            continue
-        if isinstance(where, address.UnixAddress):
-            yield _temporary_directory(where)
-        elif not where.is_loopback:
+            yield Line("clamd", Status.FAILED, f"{text}: {_reason(error)}")
+        if isinstance(where, address.UnixAddress) or where.is_loopback:
+            yield _unpacking(where)
+        else:
             yield Line("clamd", Status.WARNING, f"{text}: messages go there over the network in clear")
 
 
-def _temporary_directory(where: address.UnixAddress) -> Line:
-    """Say whether clamd, which unpacks mail into files, does so in memory only."""
+def _reason(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "permission denied: the user that runs this must be in the group of clamd's socket"
+    return error.strerror or str(error)
+
+
+def _unpacking(where: address.Address) -> Line:
+    """Say whether a clamd of this host, which unpacks mail into files, does so in memory only."""
     try:
-        folder = clamd.temporary_directory(where)
+        known = clamd.unpacking(where)
     except OSError as error:
-        return Line("clamd", Status.FAILED, f"TemporaryDirectory of {where} cannot be found: {error}")
-    if clamd.is_tmpfs(folder):
-        return Line("clamd", Status.OK, f"TemporaryDirectory {folder} is on tmpfs")
-    return Line(
-        "clamd", Status.FAILED, f"TemporaryDirectory {folder} is not on tmpfs: clamd unpacks mail onto a disk"
-    )
+        return Line("clamd", Status.WARNING, f"cannot tell whether it unpacks in memory: {_reason(error)}")
+    text = f"TemporaryDirectory {known.folder} ({known.configuration}) is"
+    if known.in_memory:
+        return Line("clamd", Status.OK, f"{text} in memory")
+    return Line("clamd", Status.FAILED, f"{text} not on tmpfs: clamd unpacks mail onto a disk")
 
 
 def _models(config: Config) -> Line:
@@ -128,17 +142,85 @@ def _relay(config: Config) -> Iterator[Line]:
 def _wiring(config: Config) -> Iterator[Line]:
     """Compare Postfix's parameters with what Tamis needs."""
     if shutil.which("postconf") is None:
-        yield Line("mta", Status.WARNING, "no postconf here: compare its wiring with docs/operations.md")
+        text = "no postconf here: compare the MTA's settings with docs/install-postfix.md"
+        yield Line("mta", Status.WARNING, text)
         return
-    output = subprocess.run(["postconf"], capture_output=True, text=True, check=False)  # noqa: S607
-    known = dict(line.split(" = ", 1) for line in output.stdout.splitlines() if " = " in line)
-    if config.milter.listen not in known.get("smtpd_milters", "").replace(",", " ").split():
-        yield Line("mta", Status.FAILED, f"Postfix's smtpd_milters does not name {config.milter.listen}")
-    else:
-        yield Line("mta", Status.OK, "Postfix's smtpd_milters names Tamis")
-    if known.get("milter_default_action") != "tempfail":
-        yield Line("mta", Status.FAILED, "Postfix's milter_default_action should be tempfail")
+    try:
+        known = _parameters()
+    except OSError as error:
+        yield Line("mta", Status.WARNING, f"Postfix's parameters cannot be read: {error}")
+        return
+    yield _named_as_milter(config, known)
+    yield _default_action(known)
+    yield _content_timeout(config, known)
     delimiter = known.get("recipient_delimiter", "")
     if config.mail.recipient_delimiter and config.mail.recipient_delimiter not in delimiter:
         text = f'mail.recipient_delimiter is "{config.mail.recipient_delimiter}", Postfix\'s is "{delimiter}"'
         yield Line("mta", Status.WARNING, text)
+
+
+def _parameters() -> Mapping[str, str]:
+    """Return what postconf(1) says of main.cf, expanded, and the milters of master.cf's services."""
+    found = dict(_pairs(["postconf", "-x", *PARAMETERS]))
+    for name, value in _pairs(["postconf", "-P", "*/*/smtpd_milters"]):
+        found[name] = value
+    return found
+
+
+def _pairs(command: list[str]) -> Iterator[tuple[str, str]]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # fixed words
+    if done.returncode != 0:
+        raise OSError(done.stderr.strip().partition("\n")[0] or f"postconf ended with {done.returncode}")
+    for line in done.stdout.splitlines():
+        name, _, value = line.partition(" = ")
+        yield name, value
+
+
+def _named_as_milter(config: Config, known: Mapping[str, str]) -> Line:
+    ours = address.parse(config.milter.listen)
+    places = [name for name, value in known.items() if name.rpartition("/")[2] == "smtpd_milters"]
+    for name in places:
+        for word in re.split(r"[\s,{}]+", known[name]):
+            if _same(word, ours, known.get("queue_directory", "")):
+                return Line("mta", Status.OK, f"Postfix's {name} names Tamis")
+    return Line("mta", Status.FAILED, f"Postfix's smtpd_milters does not name {config.milter.listen}")
+
+
+def _same(milter: str, ours: address.Address, queue_directory: str) -> bool:
+    """Tell whether a milter of Postfix is ours; in a chroot, its sockets are below the queue directory."""
+    match ours:
+        case address.UnixAddress(path):
+            theirs = milter.removeprefix("unix:").removeprefix("local:")
+            return theirs != milter and path in (theirs, f"{queue_directory}/{theirs.lstrip('/')}")
+        case address.InetAddress(_, port):
+            try:
+                theirs_inet = address.parse(milter)
+            except ValueError:
+                return False
+            if not isinstance(theirs_inet, address.InetAddress) or theirs_inet.port != port:
+                return False
+            return theirs_inet.host == ours.host or (theirs_inet.is_loopback and ours.is_loopback)
+
+
+def _default_action(known: Mapping[str, str]) -> Line:
+    match known.get("milter_default_action"):
+        case "tempfail":
+            return Line("mta", Status.OK, "Postfix's milter_default_action is tempfail")
+        case "shutdown":
+            text = "Postfix's milter_default_action is shutdown: tempfail lets the client end in good order"
+            return Line("mta", Status.WARNING, text)
+        case other:
+            text = f"Postfix's milter_default_action is {other}, which loses mail or lets malware through:"
+            return Line("mta", Status.FAILED, f"{text} tempfail")
+
+
+def _content_timeout(config: Config, known: Mapping[str, str]) -> Line:
+    text = known.get("milter_content_timeout", "")
+    try:
+        patience = units.duration(text.replace("w", "weeks"))  # postconf(5): s, m, h, d, w
+    except ValueError:
+        return Line("mta", Status.WARNING, f"Postfix's milter_content_timeout cannot be read: {text}")
+    if patience <= config.milter.deadline:
+        problem = f"is not above milter.deadline ({config.milter.deadline:.0f}s): Postfix gives up first"
+        return Line("mta", Status.FAILED, f"Postfix's milter_content_timeout ({text}) {problem}")
+    return Line("mta", Status.OK, f"Postfix's milter_content_timeout ({text}) is above milter.deadline")

@@ -1,0 +1,221 @@
+"""`tamis check`: what an operator reads, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.servers.clamd import Clamd, CountingClamd, program
+from tests.servers.milter import configuration
+from tests.servers.postfix import PROGRAMS
+
+from tamis import cli
+from tamis.checks import clamd as clamd_checks
+from tamis.sandbox.scanner import PrivateClamd
+
+MILTER = "unix:/run/tamis/milter.sock"
+WIRED = f"""
+compatibility_level = 3.6
+smtpd_milters = {MILTER}
+milter_default_action = tempfail
+milter_content_timeout = 300s
+recipient_delimiter = +
+"""
+
+
+class Check:
+    """What `tamis check` says of a configuration."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._folder = folder
+        self._capsys = capsys
+
+    def __call__(self, clamd: str, **sections: dict[str, object]) -> int:
+        """Run it and keep its lines; return the exit status."""
+        file = self._folder / "tamis.toml"
+        file.write_text(configuration(self._folder, sections, listen=MILTER, clamd=clamd))
+        status = cli.main(["check", "--json", "--config", str(file)])
+        self._lines = [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
+        return status
+
+    def of(self, part: str) -> list[tuple[str, str]]:
+        """Return the status and text of a part's lines."""
+        return [(line["status"], line["detail"]) for line in self._lines if line["part"] == part]
+
+
+@pytest.fixture
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Check:
+    """Return a check on a host without an MTA."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    return Check(tmp_path, capsys)
+
+
+def write(file: Path, text: str) -> None:
+    """Write one of Postfix's files, long ago: Postfix lets a file cool down for a second."""
+    file.write_text(text)
+    os.utime(file, (0, 0))
+
+
+@pytest.fixture
+def main_cf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the main.cf of a Postfix that `tamis check` finds."""
+    folder = tmp_path / "postfix"
+    folder.mkdir()
+    write(folder / "master.cf", "smtp inet n - y - - smtpd\n")
+    write(folder / "main.cf", WIRED)
+    monkeypatch.setenv("PATH", f"{PROGRAMS}/usr/sbin:{os.environ['PATH']}")
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{PROGRAMS}/usr/lib/postfix")
+    monkeypatch.setenv("MAIL_CONFIG", str(folder))
+    return folder / "main.cf"
+
+
+@pytest.fixture(scope="module")
+def clamd_on_disk() -> Iterator[PrivateClamd]:
+    """Run a clamd that unpacks mail onto a disk, at least as /proc tells it."""
+    path, libraries = program()
+    with tempfile.TemporaryDirectory(prefix="tamis-") as name:
+        settings = {"TemporaryDirectory": "/proc"}  # no tmpfs on any machine
+        with PrivateClamd(path, Path(name), libraries=libraries, settings=settings) as running:
+            yield running
+
+
+def test_a_good_setup_has_warnings_at_most(check: Check, clamd: Clamd) -> None:
+    assert check(clamd.address) == 0
+
+
+def test_clamd_is_shown_with_its_version(check: Check, clamd: Clamd) -> None:
+    check(clamd.address)
+
+    assert check.of("clamd")[0][1].startswith(f"{clamd.address}: ClamAV ")
+
+
+def test_a_local_clamd_that_unpacks_in_memory_is_right(check: Check, clamd: Clamd) -> None:
+    check(clamd.address)
+
+    assert check.of("clamd")[1] == (
+        "ok",
+        f"TemporaryDirectory {clamd.temporary_directory} ({clamd.configuration}) is in memory",
+    )
+
+
+def test_a_local_clamd_that_unpacks_onto_a_disk_fails(check: Check, clamd_on_disk: PrivateClamd) -> None:
+    assert check(clamd_on_disk.address) == 1
+    assert check.of("clamd")[1][0] == "failed"
+
+
+def test_a_clamd_on_a_port_of_this_host_is_a_local_one(check: Check, clamd: Clamd) -> None:
+    check(f"inet:127.0.0.1:{clamd.port}")
+
+    assert check.of("clamd")[1][1].endswith("is in memory")
+
+
+def test_a_clamd_whose_configuration_is_hidden_is_a_warning(check: Check) -> None:
+    with CountingClamd(b"ClamAV 1.4.6\n") as clamd:
+        status = check(clamd.address)
+
+    assert (status, check.of("clamd")[1][0]) == (0, "warning")
+
+
+def test_a_clamd_that_is_away_fails(check: Check) -> None:
+    assert check("unix:/nonexistent/clamd.ctl") == 1
+    assert check.of("clamd")[0] == ("failed", "unix:/nonexistent/clamd.ctl: No such file or directory")
+
+
+def test_something_else_on_clamds_port_fails(check: Check) -> None:
+    with CountingClamd(b"") as clamd:
+        clamd.pong = b"220 mail.example.org ESMTP"
+
+        assert check(clamd.address) == 1
+
+
+def test_a_wrong_configuration_fails(check: Check, clamd: Clamd) -> None:
+    assert check(clamd.address, antispam={"marc": 4.0}) == 1
+    assert "did you mean antispam.mark?" in check.of("configuration")[0][1]
+
+
+def test_the_store_and_the_models_are_checked(check: Check, clamd: Clamd) -> None:
+    check(clamd.address)
+
+    assert [status for part in ("store", "models") for status, _ in check.of(part)] == ["ok", "ok"]
+
+
+def test_a_missing_relay_is_a_warning(check: Check, clamd: Clamd) -> None:
+    check(clamd.address)
+
+    assert check.of("relay")[0][0] == "warning"
+
+
+def test_a_host_without_an_mta_is_a_warning(check: Check, clamd: Clamd) -> None:
+    check(clamd.address)
+
+    assert [status for status, _ in check.of("mta")] == ["warning"]
+
+
+def test_lines_can_be_read_by_people(
+    check: Check, clamd: Clamd, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    check(clamd.address)
+
+    cli.main(["check", "--config", str(tmp_path / "tamis.toml")])
+
+    assert f"ok       configuration  {tmp_path}/tamis.toml\n" in capsys.readouterr().out
+
+
+# --- Postfix ---------------------------------------------------------------------------------------
+
+
+def test_a_wired_postfix_is_right(check: Check, main_cf: Path, clamd: Clamd) -> None:
+    assert check(clamd.address) == 0
+    assert {status for status, _ in check.of("mta")} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "status"),
+    [
+        ("smtpd_milters = unix:/elsewhere", "failed"),
+        ("smtpd_milters = inet:127.0.0.1:11332, unix:/run/tamis/milter.sock", "ok"),
+        ("smtpd_milters = { unix:/run/tamis/milter.sock, connect_timeout=10s }", "ok"),
+        ("queue_directory = /run\nsmtpd_milters = unix:tamis/milter.sock", "ok"),
+        ("milter_default_action = accept", "failed"),
+        ("milter_default_action = shutdown", "warning"),
+        ("milter_content_timeout = 30s", "failed"),
+        ("milter_content_timeout = 1w", "ok"),
+        ("recipient_delimiter = -", "warning"),
+    ],
+)
+def test_what_postfix_needs_is_compared(
+    check: Check, main_cf: Path, clamd: Clamd, setting: str, status: str
+) -> None:
+    write(main_cf, f"{WIRED}{setting}\n")
+
+    check(clamd.address)
+
+    worst = max((status for status, _ in check.of("mta")), key=("ok", "warning", "failed").index)
+    assert worst == status
+
+
+def test_a_milter_of_one_listener_only_is_found(check: Check, main_cf: Path, clamd: Clamd) -> None:
+    write(main_cf, WIRED.replace(f"smtpd_milters = {MILTER}", ""))
+    write(main_cf.with_name("master.cf"), f"smtp inet n - y - - smtpd\n  -o smtpd_milters={MILTER}\n")
+
+    assert check(clamd.address) == 0
+
+
+def test_a_postfix_that_cannot_be_read_is_a_warning(check: Check, main_cf: Path, clamd: Clamd) -> None:
+    main_cf.unlink()
+
+    assert check(clamd.address) == 0
+    assert check.of("mta")[0][0] == "warning"
+
+
+# --- clamd.conf ------------------------------------------------------------------------------------
+
+
+def test_a_clamd_conf_is_understood() -> None:
+    settings = clamd_checks.parse("# Comment\nTCPAddr 127.0.0.1\nTCPAddr ::1 # two\n\nUser clamav\n")
+
+    assert settings == {"TCPAddr": ("127.0.0.1", "::1"), "User": ("clamav",)}
