@@ -94,6 +94,7 @@ def _scanners(config: Config) -> Iterator[Line]:
             yield Line("clamd", Status.OK, f"{text}: {clamd.probe(where)}")
         except OSError as error:
             yield Line("clamd", Status.FAILED, f"{text}: {_reason(error)}")
+            continue
         if isinstance(where, address.UnixAddress) or where.is_loopback:
             yield _unpacking(where)
         else:
