@@ -75,7 +75,7 @@ class Postfix:
     """A running Postfix; its log is read as it comes."""
 
     def __init__(self, folder: Path, milters: Sequence[str]) -> None:
-        """Start below a folder; for each name there are Listeners."""
+        """Start below a folder; for each name there are Listeners, and local programs use the first."""
         self._queue = folder / "queue"
         self._config = folder / "etc"
         self._mailboxes = folder / "mail"
@@ -114,7 +114,7 @@ class Postfix:
         subprocess.run([*SUDO, "chmod", mode, *paths], check=True)
 
     def _write(self, folder: Path) -> None:
-        main = [*_main_cf(folder, self.sink.port), *self._with_socket("main")]
+        main = [*_main_cf(folder, self.sink.port), *self._with_socket(next(iter(self.listeners)))]
         (self._config / "main.cf").write_text("\n".join(main) + "\n")
         (self._config / "master.cf").write_text("\n".join([*self._master_cf(), MASTER_CF]))
         (self._config / "mailboxes").write_text("\n".join(_mailboxes()) + "\n")
@@ -246,7 +246,8 @@ def _main_cf(folder: Path, sink: int) -> list[str]:
         f"command_directory = {PROGRAMS}/usr/sbin",
         f"daemon_directory = {PROGRAMS}/usr/lib/postfix/sbin",
         f"shlib_directory = {PROGRAMS}/usr/lib/postfix",
-        "import_environment = LD_LIBRARY_PATH MAIL_CONFIG",
+        "import_environment = MAIL_CONFIG LD_LIBRARY_PATH",
+        "export_environment = MAIL_CONFIG LD_LIBRARY_PATH",  # for what sendmail(1) starts
         f"mail_owner = {MAIL_OWNER}",
         f"setgid_group = {SETGID_GROUP}",
         "maillog_file = /dev/stdout",
