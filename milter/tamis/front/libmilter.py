@@ -361,17 +361,16 @@ def _listening() -> set[int]:
 
 def _reason(address: UnixAddress | InetAddress) -> str:
     """Return why libmilter, which does not tell, cannot listen."""
-    unix = isinstance(address, UnixAddress)
-    family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        if not unix:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address.path if unix else (address.host, address.port))
-        except OSError as error:
-            return error.strerror or type(error).__name__
-    if unix:
-        Path(address.path).unlink()
+    try:
+        if isinstance(address, UnixAddress):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.bind(address.path)
+            Path(address.path).unlink()
+        else:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            socket.create_server((address.host, address.port), family=family).close()
+    except OSError as error:
+        return error.strerror or type(error).__name__
     return "libmilter gives no reason"
 
 

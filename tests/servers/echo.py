@@ -1,0 +1,92 @@
+"""A Tamis front with a pipeline that tells what it was given, in header fields; a program of its own.
+
+libmilter's callbacks are global to a process. What the pipeline does is said by the subject: "wait FILE" until
+there is that file, "raise", or anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import uvloop
+
+from tamis.address import parse
+from tamis.decision import Plan
+from tamis.front.libmilter import Libmilter
+from tamis.front.session import text
+from tamis.message import Message
+from tamis.service import logs
+from tamis.ticket import Means
+
+
+async def tell(message: Message) -> Plan:
+    """Return a plan whose fields hold the message's digest and envelope."""
+    command, _, argument = message.content.subject.partition(" ")
+    while command == "wait" and not Path(argument).exists():
+        await asyncio.sleep(0.01)
+    if command == "raise":
+        raise ValueError(message.raw)
+    facts = {**asdict(message.envelope), "names": [text(name) for name, _ in message.fields]}
+    digest = hashlib.sha256(message.raw).hexdigest()
+    return Plan((), Means.UNIFORM, fields=(("X-Digest", digest), ("X-Facts", json.dumps(facts))))
+
+
+def main(listen: str, deadline: str, limit: str) -> None:
+    """Serve until killed; print a line once the socket is there."""
+    logs.set_up()
+    front = Libmilter(deadline=float(deadline), limit=int(limit))
+    listener = front.listen(parse(listen))
+    loop = uvloop.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    print("listening", flush=True)
+    front.run(tell, loop)
+    listener.close()
+
+
+class Echo:
+    """The running program."""
+
+    def __init__(self, address: str, log: Path) -> None:
+        self.address = address
+        self._log = log
+
+    def log(self) -> str:
+        """Return what it has logged so far."""
+        return self._log.read_text()
+
+
+@contextmanager
+def echo(*, deadline: float = 30, limit: int = 100) -> Iterator[Echo]:
+    """Run it on a unix socket of its own."""
+    with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
+        one = Echo(f"unix:{folder}/front.sock", Path(folder) / "log")
+        command = [sys.executable, "-m", "tests.servers.echo", one.address, str(deadline), str(limit)]
+        with (Path(folder) / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=Path(__file__).parents[2],
+            )
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"listening\n", one.log()
+            yield one
+        finally:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

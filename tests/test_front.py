@@ -1,0 +1,233 @@
+"""The front on pymilter: what the MTA tells arrives byte for byte, and every message gets an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.servers.echo import Echo, echo
+
+from tamis.message import Envelope, Recipient
+from tamis.sandbox import wire
+from tamis.sandbox.client import Answer, Client, Connection, Verdict
+from tamis.sandbox.section import Field, Section, split
+from tamis.sandbox.wire import InsertField
+
+ENVELOPE = Envelope(mail_from="anna@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
+CLIENT = Client(ip="192.0.2.7", name="mail.example.net")
+RAW = b"From: anna@example.net\r\nSubject: hello\r\n\r\nHello\r\n"
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[Echo]:
+    with echo() as one:
+        yield one
+
+
+def send(
+    front: Echo,
+    *raws: bytes,
+    envelope: Envelope = ENVELOPE,
+    client: Client = CLIENT,
+    helo: str = "mail.example.net",
+) -> list[Answer]:
+    """Send messages over one connection."""
+
+    async def story() -> list[Answer]:
+        async with await Connection.open(front.address, client, helo=helo) as mta:
+            return [await mta.send(envelope, raw) for raw in raws]
+
+    return asyncio.run(story())
+
+
+def fields(answer: Answer) -> dict[bytes, bytes]:
+    assert answer.verdict is Verdict.ACCEPT, answer
+    return {one.name: one.value for one in answer.modifications if isinstance(one, InsertField)}
+
+
+def digest(answer: Answer) -> str:
+    return fields(answer)[b"X-Digest"].decode().strip()
+
+
+def facts(answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(fields(answer)[b"X-Facts"])
+    return found
+
+
+NAME = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=":"), min_size=1)
+VALUE = st.binary(max_size=80).map(lambda value: value.translate(None, b"\0\r\n"))
+FOLDED = st.lists(VALUE.filter(bytes.strip), min_size=1, max_size=4).map(b"\r\n\t".join)
+FIELD = st.tuples(NAME.map(str.encode), st.sampled_from((b"", b" ", b"\t  ")), FOLDED).map(
+    lambda parts: parts[0] + b":" + parts[1] + parts[2]
+)
+MESSAGE = st.tuples(st.lists(FIELD, min_size=1, max_size=8), st.binary(max_size=2000)).map(
+    lambda parts: b"\r\n".join((*parts[0], b"", parts[1]))
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(MESSAGE)
+def test_message_survives_the_wire_byte_for_byte(front: Echo, raw: bytes) -> None:
+    (answer,) = send(front, raw)
+
+    assert digest(answer) == hashlib.sha256(split(raw).octets).hexdigest()
+
+
+def test_body_of_many_chunks_survives(front: Echo) -> None:
+    raw = b"Subject: big\r\n\r\n" + bytes(range(256)) * 4000
+
+    (answer,) = send(front, raw)
+
+    assert digest(answer) == hashlib.sha256(raw).hexdigest()
+
+
+def test_field_as_long_as_postfix_allows_survives(front: Echo) -> None:
+    raw = b"Subject: long\r\nX-Long: " + b"x" * 102_400 + b"\r\n\r\nHello\r\n"
+
+    (answer,) = send(front, raw)
+
+    assert digest(answer) == hashlib.sha256(raw).hexdigest()
+
+
+def test_envelope_is_what_the_mta_said(front: Echo) -> None:
+    envelope = Envelope(
+        mail_from="anna@example.net",
+        recipients=(Recipient("bob@example.org", ("NOTIFY=NEVER", "ORCPT=rfc822;b@example.org")),),
+        queue_id="4XyZ",
+        auth_user="anna",
+        mail_parameters=("SIZE=100", "BODY=8BITMIME"),
+    )
+    client = Client(ip="2001:db8::7", name="mail.example.net", daemon_name="ORIGINATING")
+
+    (answer,) = send(front, RAW, envelope=envelope, client=client, helo="helo.example.net")
+
+    found = facts(answer)
+    del found["names"]
+    assert found == {
+        "mail_from": "anna@example.net",
+        "recipients": [
+            {"address": "bob@example.org", "parameters": ["NOTIFY=NEVER", "ORCPT=rfc822;b@example.org"]}
+        ],
+        "client_ip": "2001:db8::7",
+        "client_name": "mail.example.net",
+        "helo": "helo.example.net",
+        "queue_id": "4XyZ",
+        "auth_user": "anna",
+        "daemon_name": "ORIGINATING",
+        "mta_name": "mx.example.org",
+        "mail_parameters": ["SIZE=100", "BODY=8BITMIME"],
+    }
+
+
+def test_messages_of_one_connection_do_not_mix(front: Echo) -> None:
+    other = b"Subject: other\r\n\r\nOther\r\n"
+
+    answers = send(front, RAW, other, RAW)
+
+    assert [digest(one) for one in answers] == [hashlib.sha256(raw).hexdigest() for raw in (RAW, other, RAW)]
+
+
+def test_aborted_message_leaves_nothing_behind(front: Echo) -> None:
+    async def story() -> Answer:
+        async with await Connection.open(front.address, CLIENT, helo="x") as mta:
+            await mta.mail("lost@example.net", auth_user="lost")
+            await mta.rcpt("lost@example.org")
+            await mta.abort()
+            return await mta.send(ENVELOPE, RAW)
+
+    answer = asyncio.run(story())
+
+    assert digest(answer) == hashlib.sha256(RAW).hexdigest()
+    assert facts(answer)["auth_user"] is None
+
+
+def test_field_name_that_is_not_utf8_keeps_its_place(front: Echo) -> None:
+    names = (
+        b"Subject",
+        b"X-\xe9t\xe9",
+        b"X-Last",
+    )  # as Sendmail passes them on; Postfix begins the body there
+    section = Section(tuple(Field(name, name + b": value\r\n") for name in names), b"\r\n", b"Hello\r\n")
+
+    async def story() -> Answer:
+        async with await Connection.open(front.address, CLIENT, helo="x") as mta:
+            await mta.mail("anna@example.net")
+            await mta.rcpt("bob@example.org")
+            return await mta.message(section, "4XyZ")
+
+    answer = asyncio.run(story())
+
+    assert facts(answer)["names"] == ["Subject", "X-\udce9t\udce9", "X-Last"]
+
+
+def test_helo_name_that_is_not_utf8_is_no_obstacle(front: Echo) -> None:
+    (answer,) = send(front, RAW, helo="\udce9t\udce9")
+
+    assert facts(answer)["helo"] == "\udce9t\udce9"
+
+
+def test_client_without_address_and_name_is_no_obstacle(front: Echo) -> None:
+    (answer,) = send(front, RAW, client=Client(ip=None, name="localhost"))
+
+    assert facts(answer)["client_ip"] in (None, "unknown")
+
+
+def test_address_in_utf8_survives(front: Echo) -> None:
+    envelope = Envelope(mail_from="", recipients=(Recipient("jürgen@example.org"),), queue_id="4XyZ")
+
+    (answer,) = send(front, RAW, envelope=envelope)
+
+    assert facts(answer)["recipients"] == [{"address": "jürgen@example.org", "parameters": []}]
+
+
+def test_failed_pipeline_is_a_tempfail_and_its_words_are_kept_out_of_the_log(front: Echo) -> None:
+    (answer,) = send(front, b"Subject: raise secret\r\n\r\nHello\r\n")
+
+    assert answer.reply is not None
+    assert answer.reply.startswith("451 4.7.1 ")
+    assert "secret" not in front.log()
+
+
+def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(tmp_path: Path) -> None:
+    end = tmp_path / "end"
+
+    async def story(front: Echo) -> list[Verdict]:
+        async def one() -> Verdict:
+            async with await Connection.open(front.address, CLIENT, helo="x") as mta:
+                return (await mta.send(ENVELOPE, f"Subject: wait {end}\r\n\r\n".encode())).verdict
+
+        verdicts = []
+        for answer in asyncio.as_completed([one() for _ in range(6)]):
+            verdicts.append(await answer)
+            if len(verdicts) == 2:  # the others wait for this
+                end.touch()
+        return [*verdicts, await one()]
+
+    with echo(limit=4) as front:
+        verdicts = asyncio.run(story(front))
+
+    assert verdicts == [Verdict.TEMPFAIL] * 2 + [Verdict.ACCEPT] * 5
+
+
+def test_mta_that_offers_no_quiet_steps_gets_its_answers(front: Echo) -> None:
+    old = wire.Options(steps=wire.Steps(0))
+
+    async def story() -> bytes:
+        reader, writer = await asyncio.open_unix_connection(front.address.removeprefix("unix:"))
+        writer.write(wire.negotiate(old))
+        decoder = wire.Decoder()
+        writer.write(wire.connect("mail.example.net", "192.0.2.7", 25) + wire.helo("x"))
+        frames: list[tuple[bytes, bytes]] = []
+        while len(frames) < 3:
+            frames += decoder.feed(await reader.read(4096))
+        writer.close()
+        return b"".join(word for word, _ in frames)
+
+    assert asyncio.run(story()) == b"Occ"
