@@ -18,11 +18,13 @@ import uvloop
 from tests.servers.clamd import Behaviour, Clamd, CountingClamd
 from tests.servers.mail import eicar
 
+from tamis import config as configuration
 from tamis.checks import clamd_wire
 from tamis.checks.antivirus import REMINDER, REST, Antivirus
 from tamis.checks.clamd_wire import LONGEST_NAME, ScannerUnavailable
-from tamis.finding import VirusFinding, VirusStatus
+from tamis.finding import Filter, VirusFinding, VirusStatus
 from tamis.message import Envelope, Message
+from tamis.service import parts
 
 CLEAN = VirusFinding(VirusStatus.CLEAN)
 UNSCANNABLE = VirusFinding(VirusStatus.UNSCANNABLE)
@@ -269,6 +271,21 @@ def test_a_clamd_that_is_not_there_leaves_the_message_to_the_next() -> None:
 def test_without_an_answer_it_is_an_error() -> None:
     with CountingClamd(Behaviour.HANG) as first, CountingClamd(b"nonsense\0") as second:
         assert scan(first.address, second.address, timeout=0.2) == ERROR
+
+
+def test_the_next_clamd_is_reached_before_the_deadline() -> None:
+    async def story(first: CountingClamd, second: CountingClamd) -> VirusFinding | None:
+        text = f"""
+            milter.deadline = "500ms"
+            mail.domains = ["example.org"]
+            antivirus.clamd = ["{first.address}", "{second.address}"]
+            """
+        config = configuration.parse(text, "tamis.toml")
+        scanner = parts.scanner(config, parts.filters(config))
+        return (await scanner.scan(message(), frozenset({Filter.ANTIVIRUS}))).antivirus
+
+    with CountingClamd(Behaviour.HANG) as first, CountingClamd() as second:
+        assert uvloop.run(story(first, second)) == CLEAN
 
 
 def test_a_clamd_that_failed_is_asked_last_for_a_while() -> None:

@@ -14,7 +14,7 @@ from tamis.checks.antivirus import Antivirus
 from tamis.checks.graymail import Graymail
 from tamis.config import Config
 from tamis.learning.model import load
-from tamis.scan import Scanner
+from tamis.scan import SHARE, Scanner
 from tamis.store import upgrade
 from tamis.store.aliasfile import AliasFile
 from tamis.store.database import Database
@@ -37,9 +37,11 @@ def filters(config: Config) -> Filters:
 
 def scanner(config: Config, loaded: Filters) -> Scanner:
     """Return the filters of one process, to be used on one event loop."""
+    # All clamds of the list share the time in which Scanner waits, so that the last one is reached.
+    patience = min(config.antivirus.timeout, SHARE * config.milter.deadline)
     return Scanner(
         config,
-        antivirus=Antivirus(config.antivirus.clamd, config.antivirus.timeout, config.milter.max_message),
+        antivirus=Antivirus(config.antivirus.clamd, patience, config.milter.max_message),
         antispam=loaded.antispam,
         graymail=loaded.graymail,
         executor=ThreadPoolExecutor(max_workers=1, thread_name_prefix="big"),
