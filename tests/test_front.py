@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from tests.servers.echo import Echo, echo
 
 from tamis.message import Envelope, Recipient
 from tamis.sandbox import wire
-from tamis.sandbox.client import Answer, Client, Connection, Verdict
+from tamis.sandbox.client import Answer, Client, Connection, Verdict, queue_id
 from tamis.sandbox.section import Field, Section, split
 from tamis.sandbox.wire import InsertField
 
@@ -196,24 +198,28 @@ def test_failed_pipeline_is_a_tempfail_and_its_words_are_kept_out_of_the_log(fro
 
 
 def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(tmp_path: Path) -> None:
-    end = tmp_path / "end"
+    folder = tmp_path / "waiting"
+    folder.mkdir()
 
-    async def story(front: Echo) -> list[Verdict]:
-        async def one() -> Verdict:
+    async def story(front: Echo) -> tuple[list[Verdict], list[Verdict]]:
+        async def one(raw: bytes) -> Verdict:
             async with await Connection.open(front.address, CLIENT, helo="x") as mta:
-                return (await mta.send(ENVELOPE, f"Subject: wait {end}\r\n\r\n".encode())).verdict
+                return (await mta.send(replace(ENVELOPE, queue_id=queue_id()), raw)).verdict
 
-        verdicts = []
-        for answer in asyncio.as_completed([one() for _ in range(6)]):
-            verdicts.append(await answer)
-            if len(verdicts) == 2:  # the others wait for this
-                end.touch()
-        return [*verdicts, await one()]
+        inside = []
+        while len(inside) < 4:
+            inside.append(asyncio.create_task(one(f"Subject: wait {folder}\r\n\r\n".encode())))
+            while len(list(folder.iterdir())) < len(inside):
+                await asyncio.sleep(0.01)
+        beyond = [await one(RAW), await one(RAW)]
+        shutil.rmtree(folder)
+        return beyond, [*await asyncio.gather(*inside), await one(RAW)]
 
     with echo(limit=4) as front:
-        verdicts = asyncio.run(story(front))
+        beyond, others = asyncio.run(story(front))
 
-    assert verdicts == [Verdict.TEMPFAIL] * 2 + [Verdict.ACCEPT] * 5
+    assert beyond == [Verdict.TEMPFAIL] * 2
+    assert others == [Verdict.ACCEPT] * 5
 
 
 def test_mta_that_offers_no_quiet_steps_gets_its_answers(front: Echo) -> None:

@@ -1,7 +1,7 @@
 """A Tamis front with a pipeline that tells what it was given, in header fields; a program of its own.
 
-libmilter's callbacks are global to a process. What the pipeline does is said by the subject: "wait FILE" until
-there is that file, "raise", or anything else.
+libmilter's callbacks are global to a process. What the pipeline does is said by the subject: "wait FOLDER"
+makes a file there and waits until the folder is gone, "raise", or anything else.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ from tamis.ticket import Means
 async def tell(message: Message) -> Plan:
     """Return a plan whose fields hold the message's digest and envelope."""
     command, _, argument = message.content.subject.partition(" ")
-    while command == "wait" and not Path(argument).exists():
-        await asyncio.sleep(0.01)
+    if command == "wait":
+        folder = Path(argument)
+        (folder / str(message.envelope.queue_id)).touch()
+        while folder.exists():
+            await asyncio.sleep(0.01)
     if command == "raise":
         raise ValueError(message.raw)
     facts = {**asdict(message.envelope), "names": [text(name) for name, _ in message.fields]}
