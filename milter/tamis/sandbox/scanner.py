@@ -72,6 +72,8 @@ class PrivateClamd:
 
     def __enter__(self) -> Self:
         """Start it and wait until it answers; raise ScannerFailed or OSError."""
+        if self._answers():
+            raise ScannerFailed(f"a clamd already runs at {self._where}")
         self._folder.mkdir(parents=True, exist_ok=True)
         self.temporary_directory = _temporary_directory(self._folder)
         try:
@@ -126,14 +128,18 @@ class PrivateClamd:
     def _wait(self) -> None:
         end = time.monotonic() + START
         while self._process.poll() is None and time.monotonic() < end:
-            try:
-                clamd.probe(self._where)
-            except OSError:
-                time.sleep(PAUSE)
-            else:
+            if self._answers():
                 return
+            time.sleep(PAUSE)
         last = "\n".join(self.log.splitlines()[-5:])
         raise ScannerFailed(f"{self._program} does not start:\n{last}")
+
+    def _answers(self) -> bool:
+        try:
+            clamd.probe(self._where)
+        except OSError:
+            return False
+        return True
 
     def _stop(self) -> None:
         self._process.terminate()
