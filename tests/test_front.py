@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.servers.clamd import free_port
 from tests.servers.echo import Echo, echo
 
 from tamis.message import Envelope, Recipient
@@ -115,7 +118,11 @@ def test_envelope_is_what_the_mta_said(front: Echo) -> None:
     assert found == {
         "mail_from": "anna@example.net",
         "recipients": [
-            {"address": "bob@example.org", "parameters": ["NOTIFY=NEVER", "ORCPT=rfc822;b@example.org"]}
+            {
+                "address": "bob@example.org",
+                "parameters": ["NOTIFY=NEVER", "ORCPT=rfc822;b@example.org"],
+                "resolved": "bob@example.org",
+            }
         ],
         "client_ip": "2001:db8::7",
         "client_name": "mail.example.net",
@@ -186,7 +193,8 @@ def test_address_in_utf8_survives(front: Echo) -> None:
 
     (answer,) = send(front, RAW, envelope=envelope)
 
-    assert facts(answer)["recipients"] == [{"address": "jürgen@example.org", "parameters": []}]
+    address = "jürgen@example.org"
+    assert facts(answer)["recipients"] == [{"address": address, "parameters": [], "resolved": address}]
 
 
 def test_failed_pipeline_is_a_tempfail_and_its_words_are_kept_out_of_the_log(front: Echo) -> None:
@@ -206,7 +214,7 @@ def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(tmp_p
             async with await Connection.open(front.address, CLIENT, helo="x") as mta:
                 return (await mta.send(replace(ENVELOPE, queue_id=queue_id()), raw)).verdict
 
-        inside = []
+        inside: list[asyncio.Task[Verdict]] = []
         while len(inside) < 4:
             inside.append(asyncio.create_task(one(f"Subject: wait {folder}\r\n\r\n".encode())))
             while len(list(folder.iterdir())) < len(inside):
@@ -237,3 +245,17 @@ def test_mta_that_offers_no_quiet_steps_gets_its_answers(front: Echo) -> None:
         return b"".join(word for word, _ in frames)
 
     assert asyncio.run(story()) == b"Occ"
+
+
+def test_answers_on_inet_are_not_held_back() -> None:
+    program = """
+import socket
+from tamis.address import InetAddress
+from tamis.front.libmilter import Libmilter
+listener = Libmilter(deadline=1, limit=1).listen(InetAddress("127.0.0.1", %d))
+print(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+"""
+
+    done = subprocess.run([sys.executable, "-c", program % free_port()], capture_output=True, text=True)
+
+    assert done.stdout == "1\n", done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from tests.servers import mail
 from tests.servers.sites import Site
 
@@ -75,6 +76,37 @@ def test_case_of_a_recipient_does_not_matter(site: Site) -> None:
 
     assert story.places == ["bob@example.org/junk"]
     assert story.verdicts == {"BOB@Example.ORG=bob@example.org": "clean spam none file"}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        '"dave"@example.org',
+        '"da\\ve"@example.org',
+        "dave@example.org.",
+        "(friend)dave@example.org",
+        "@relay.example.net:dave@example.org",
+        "dave%example.org",
+        "example.org!dave",
+        "DAVE@EXAMPLE.COM.",
+        '"dave+x"@example.org',
+    ],
+)
+def test_settings_count_however_the_sender_spells_the_recipient(site: Site, spelled: str) -> None:
+    story = site.receive(mail.gtube(), spelled)
+
+    assert story.places == ["dave@example.org/"]
+    assert story.copy.fields == ()
+    assert story.verdicts == {f"{spelled}=dave@example.org": "off off off deliver"}
+
+
+@pytest.mark.parametrize(
+    "spelled", ['"bob"@example.org', "bob@example.org.", "example.org!bob", "bob%example.com"]
+)
+def test_recipient_in_another_spelling_is_filed(site: Site, spelled: str) -> None:
+    story = site.receive(mail.gtube(), spelled)
+
+    assert story.places == ["bob@example.org/junk"]
 
 
 def test_group_that_agrees_stays_a_group(site: Site) -> None:

@@ -18,6 +18,16 @@ class Recipient:
 
     address: str
     parameters: tuple[str, ...] = ()
+    resolved: str = field(default="", compare=False)  # as the MTA understands it; "" if it did not tell
+
+    @property
+    def meant(self) -> str:
+        """The address whose owner gets the message.
+
+        There are many ways to write one, such as "anna"@example.org, anna@example.org. and example.org!anna;
+        whoever sends the message must not choose by them whose settings count.
+        """
+        return self.resolved if "@" in self.resolved else self.address
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ async def judge(
     """Return the plan for a message; nothing is stored. Raise StoreUnavailable."""
     envelope = message.envelope
     way = direction(envelope, config)
-    resolutions = await directory.resolve([clean(one.address) for one in envelope.recipients])
+    resolutions = await directory.resolve([clean(one.meant) for one in envelope.recipients])
     findings = await scanner.scan(message, wanted(way, resolutions, config))
     checks = decide_outgoing(findings, config) if way is Direction.OUTGOING else None
     decisions = _decisions(message, way, resolutions, findings=findings, config=config)

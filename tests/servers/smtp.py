@@ -60,7 +60,8 @@ class Connection:
         for one in recipients:
             if code == 250:
                 address, parameters = (one, ()) if isinstance(one, str) else one
-                code, text = self._smtp.rcpt(address, parameters)
+                # Not smtplib's rcpt(), which mends addresses.
+                code, text = self._smtp.docmd("RCPT", " ".join((f"TO:<{address}>", *parameters)))
         if code == 250:
             code, text = self._smtp.data(message)
         if code != 250:

@@ -49,6 +49,7 @@ UNUSED = milter.P_NODATA | milter.P_NOEOH | milter.P_NOUNKNOWN
 MACROS = (
     (milter.M_CONNECT, "j {daemon_name}"),
     (milter.M_ENVFROM, "{auth_authen} {daemon_name} {client_addr} j i"),
+    (milter.M_ENVRCPT, "{rcpt_addr}"),
     (milter.M_EOM, "i"),
 )
 MAX_PACKET = 1 << 20  # octets; libmilter's 65,535 are less than Postfix's header_size_limit of 102,400
@@ -196,7 +197,7 @@ class Libmilter:
     def rcpt(self, ctx: Any, recipient: bytes, *parameters: bytes) -> int:
         """Add a recipient."""
         session: Session = ctx.getpriv()
-        session.rcpt(recipient, parameters)
+        session.rcpt(recipient, parameters, _macro(ctx, "{rcpt_addr}") or "")
         return self._answer(session)
 
     def header(self, ctx: Any, name: str, value: bytes) -> int:

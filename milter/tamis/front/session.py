@@ -54,9 +54,9 @@ class Session:
         self.chunks: list[bytes] = []
         self.failed = False  # a callback raised: what was collected is not the whole message
 
-    def rcpt(self, recipient: bytes, parameters: tuple[bytes, ...]) -> None:
-        """Add a recipient."""
-        self.recipients.append(Recipient(path(recipient), tuple(map(text, parameters))))
+    def rcpt(self, recipient: bytes, parameters: tuple[bytes, ...], resolved: str = "") -> None:
+        """Add a recipient; resolved is the MTA's {rcpt_addr}."""
+        self.recipients.append(Recipient(path(recipient), tuple(map(text, parameters)), resolved))
 
     def message(self, queue_id: str | None) -> Message:
         """Return the message collected, and forget its parts."""
