@@ -18,7 +18,7 @@ from tamis.message import Message
 BITS = 18  # of a feature's number; 2^16 to 2^22 are the same within noise, and 2^18 float16 are 0.5 MB
 SIZE = 1 << BITS
 GRAM = 4  # octets
-MAX_TEXT = 4096  # characters of text; more told nothing more in trials
+MAX_TEXT = 2048  # characters of text; more told nothing more in trials
 MAX_LINE = 512  # characters of the subject and of the display name
 MAX_PARTS = 8  # parts of which type and encoding are told
 FACTOR = np.uint32(2654435761)  # 2^32 divided by the golden ratio: multiplicative hashing (Knuth, 6.4)

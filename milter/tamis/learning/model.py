@@ -20,7 +20,7 @@ Name = Literal["antispam", "graymail"]
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear model on the features of a message; weights of shape (SIZE,), in bits."""
+    """A linear model on the features of a message, scaled to length one; weights of shape (SIZE,)."""
 
     weights: NDArray[np.float16]
     bias: float
@@ -28,7 +28,8 @@ class Linear:
     def bits(self, message: Message) -> float:
         """Return the evidence in bits (log2 of odds) that the message's words and structure give."""
         found = self.weights.take(features.indices(message))
-        return float(np.sum(found, dtype=np.float64)) + self.bias
+        total = float(np.sum(found, dtype=np.float64))
+        return total / math.sqrt(max(1, len(found))) + self.bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,15 @@ class SpamModel:
     """What was learned about spam: the content's evidence, and the rules' bits beside it."""
 
     linear: Linear
-    limit: float  # bits; the content tells no more than this, either way
+    least: float  # bits; the content tells no more than this for ham,
+    most: float  # and than this for spam
     scale: float  # how much of the content's evidence stands beside the rules'
     level: float  # bits that every message starts from
     rules: Mapping[str, float]  # bits by rule
 
     def content(self, message: Message) -> float:
-        """Return the content's evidence for spam in bits, within limit times scale."""
-        return self.scale * min(self.limit, max(-self.limit, self.linear.bits(message)))
+        """Return the content's evidence for spam in bits, limited and scaled."""
+        return self.scale * min(self.most, max(self.least, self.linear.bits(message)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def write(path: Path, model: SpamModel | GraymailModel) -> None:
         "bias": np.array(model.linear.bias),
     }
     if isinstance(model, SpamModel):
-        arrays["numbers"] = np.array([model.limit, model.scale, model.level])
+        arrays["numbers"] = np.array([model.least, model.most, model.scale, model.level])
         arrays["rules"] = np.array(list(model.rules), dtype=np.str_)
         arrays["rule_bits"] = np.array(list(model.rules.values()))
     else:
@@ -88,7 +90,8 @@ def load(name: Name, folder: Path | None = None) -> SpamModel | GraymailModel:
     if name == "graymail":
         return GraymailModel(linear, slope=numbers[0])
     rules = dict(zip(arrays["rules"].tolist(), arrays["rule_bits"].tolist(), strict=True))
-    return SpamModel(linear, limit=numbers[0], scale=numbers[1], level=numbers[2], rules=rules)
+    least, most, scale, level = numbers
+    return SpamModel(linear, least=least, most=most, scale=scale, level=level, rules=rules)
 
 
 def _arrays(name: str, file: IO[bytes]) -> dict[str, NDArray[Any]]:

@@ -19,7 +19,7 @@ from tamis.message import Message
 class Table:
     """n messages; rows of the arrays are messages, in the order in which they were read."""
 
-    features: csr_matrix  # float32, shape (n, features.SIZE), ones
+    features: csr_matrix  # float32, shape (n, features.SIZE), rows of length one
     hits: NDArray[np.float64]  # shape (n, number of rules), 0 or 1
     rules: tuple[str, ...]
     spam: NDArray[np.bool_]
@@ -63,6 +63,8 @@ def tabulate(
 
 
 def _sparse(found: Sequence[NDArray[np.uint32]]) -> csr_matrix:
-    starts = np.concatenate(([0], np.cumsum([len(one) for one in found], dtype=np.int64)))
+    counts = np.array([len(one) for one in found], np.int64)
+    starts = np.concatenate(([0], np.cumsum(counts)))
     columns = np.concatenate(found).astype(np.int32) if found else np.empty(0, np.int32)
-    return csr_matrix((np.ones(len(columns), np.float32), columns, starts), shape=(len(found), features.SIZE))
+    values = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
+    return csr_matrix((values, columns, starts), shape=(len(found), features.SIZE))

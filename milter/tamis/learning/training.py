@@ -1,13 +1,13 @@
 """Trains the models: what words and structure say, and beside it what each rule is worth.
 
-Each corpus counts the same, and ham as much as spam in each. What the content model says of a message enters
-the weights of the rules only from a model that was not trained on that message's corpus: a model recognises its
-own corpora, and would outshine the rules there.
+A model recognises the corpora that it was trained on, and is sure of them for the wrong reasons. So the rules
+are weighed, the slope is measured and the level is set with contents' evidence and scores from models that did
+not see the message's corpus. docs/learning.md tells the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,17 +21,19 @@ from tamis.learning.model import GraymailModel, Linear, SpamModel
 from tamis.learning.table import Table
 
 LN2 = float(np.log(2.0))
-INVERSE_REGULARISATION = 100.0  # C of the content model, for weights that sum to one per corpus
-LIMIT = 8.0  # bits; what the content may say at most, before its scale
-ROUNDS = 200  # of the solver at most
-TOLERANCE = 1e-3  # of the solver; finer changes no rank
-WORTH = 500.0  # messages that one corpus counts as, against the prior
-PRIOR_SCALE = 0.5  # of the content's evidence beside the rules'
-STIFFNESS = 1.0  # how much a rule's bits are held to what its author gave: 1 / variance in bits
-MOST = 4.0  # bits of one rule for spam
-LEAST = -2.5  # bits of one rule for ham; ham's marks are easily forged
+STRENGTH = (
+    1e4  # C of scikit-learn (inverse regularisation) for rows of length one; ten times less or more is worse
+)
+ROUNDS = 500  # of the solver at most
+TOLERANCE = 1e-4  # of the solver
+TYPICAL = 3000.0  # messages of a corpus that counts once; others count by the root of their size
+LEAST, MOST = -8.0, 2.0  # bits that the content may say: strange mail looks like spam to it, not like ham
+SCALE = 0.75  # of the content's evidence beside the rules': they tell partly the same
+WORTH = 500.0  # messages that a typical corpus is worth against the authors' bits
+STIFFNESS = 30.0  # how much a rule is held to its author's bits: 1 / variance in bits
+MOST_OF_RULE, LEAST_OF_RULE = 4.0, -2.5  # bits; ham's marks are easily forged
 MARK = 5.0  # bits; the default threshold
-HAM_RATE = 0.001  # of ham of corpora that a model has not seen may reach MARK
+HAM_RATE = 0.001  # of the ham of a corpus that the model has not seen may reach MARK
 
 
 class TrainingError(Exception):
@@ -40,10 +42,11 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model, and the score of every message under models that were not trained on its corpus."""
+    """A model, and each message's score under models that were not trained on its corpus."""
 
     model: SpamModel
-    held_out: NDArray[np.float64]  # bits, shape (n,), at the model's level
+    held_out: NDArray[np.float64]  # bits, shape (n,), at the model's slope and level
+    slope: float  # by which scores were stretched, so that one bit doubles the odds
 
 
 def train_spam(table: Table, priors: Mapping[str, float]) -> Trained:
@@ -53,128 +56,135 @@ def train_spam(table: Table, priors: Mapping[str, float]) -> Trained:
     """
     names = table.names
     if len(names) < 3 or table.spam.all() or not table.spam.any():
-        raise TrainingError("expected ham and spam in at least three corpora, so that two can be left out")
-    content = _content_without(table)
+        raise TrainingError("expected ham and spam in three corpora or more, so that two can be left out")
     prior = np.array([priors[name] for name in table.rules])
+    linear, seen = _contents(table)
     held_out = np.zeros(len(table.spam))
     for name in names:
-        others = tuple(one for one in names if one != name)
-        inner = np.zeros(len(table.spam))
-        for one in others:
-            inner[table.of(one)] = content[frozenset((name, one))].clipped[table.of(one)]
-        fit = _fit_rules(table, inner, table.of(*others), prior)
-        mine = table.of(name)
-        held_out[mine] = fit.scores(content[frozenset((name,))].clipped, table.hits)[mine]
-    outer = np.zeros(len(table.spam))
-    for name in names:
-        outer[table.of(name)] = content[frozenset((name,))].clipped[table.of(name)]
-    fit = _fit_rules(table, outer, table.of(*names), prior)
-    shift = MARK - _level(table, held_out)
+        others = [one for one in names if one != name]
+        evidence = _evidence(table, {one: seen[frozenset((name, one))] for one in others})
+        weighed = _weigh_rules(table, evidence, table.of(*others), prior)
+        own = _evidence(table, {name: seen[frozenset((name,))]})
+        held_out[table.of(name)] = (own + table.hits @ weighed.bits + weighed.level)[table.of(name)]
+    evidence = _evidence(table, {one: seen[frozenset((one,))] for one in names})
+    weighed = _weigh_rules(table, evidence, table.of(*names), prior)
+    slope = _slope(table, held_out)
+    shift = MARK - slope * _level(table, held_out)
     model = SpamModel(
-        content[frozenset()].linear,
-        limit=LIMIT,
-        scale=fit.scale,
-        level=round(fit.level + shift, 2),
-        rules=dict(zip(table.rules, np.round(fit.bits, 2).tolist(), strict=True)),
+        linear,
+        least=LEAST,
+        most=MOST,
+        scale=slope * SCALE,
+        level=slope * weighed.level + shift,
+        rules=dict(zip(table.rules, (slope * weighed.bits).tolist(), strict=True)),
     )
-    return Trained(model, held_out + shift)
+    return Trained(model, slope * held_out + shift, slope)
 
 
-def _level(table: Table, scores: NDArray[np.float64]) -> float:
-    """Return the score that at most HAM_RATE of ham reaches."""
-    ham = np.sort(scores[~table.spam])
-    return float(ham[-1 - int(HAM_RATE * len(ham))]) + 0.06  # scores are rounded to 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    linear: Linear
-    clipped: NDArray[np.float64]  # of every message of the table
-
-
-def _content_without(table: Table) -> dict[frozenset[str], _Content]:
-    """Return the content models for each choice of at most two corpora that are left out."""
-    found = {}
-    for size in (0, 1, 2):
-        for left_out in combinations(table.names, size):
-            linear = fit_content(table, ~table.of(*left_out))
-            bits = table.features @ linear.weights.astype(np.float64) + linear.bias
-            found[frozenset(left_out)] = _Content(linear, np.clip(bits, -LIMIT, LIMIT))
-    return found
-
-
-def fit_content(table: Table, rows: NDArray[np.bool_]) -> Linear:
-    """Return the content model of some messages, in bits; one that says nothing if a kind is missing."""
-    spam = table.spam[rows]
-    if spam.all() or not spam.any():
-        return Linear(np.zeros(table.features.shape[1], np.float16), 0.0)
-    learner = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ROUNDS, tol=TOLERANCE)
-    learner.fit(table.features[rows], spam, sample_weight=balance(table.corpora[rows], spam))
-    weights = (learner.coef_[0] / LN2).astype(np.float16)
-    return Linear(weights, float(learner.intercept_[0] / LN2))
-
-
-def balance(corpora: NDArray[np.str_], kinds: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return weights that sum to one in each corpus, and are shared equally by the kinds that it has."""
+def balance(table: Table, rows: NDArray[np.bool_], kinds: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return weights, zero outside of rows: corpora count by the root of their size, kinds in each alike."""
     weights = np.zeros(len(kinds))
-    for name in np.unique(corpora):
-        mine = corpora == name
-        present = np.unique(kinds[mine])
-        for kind in present:
-            rows = mine & (kinds == kind)
-            weights[rows] = 1.0 / (len(present) * rows.sum())
+    for name in table.names:
+        mine = rows & table.of(name)
+        present = [mine & (kinds == kind) for kind in (False, True) if (mine & (kinds == kind)).any()]
+        for one in present:
+            weights[one] = np.sqrt(mine.sum() / TYPICAL) / (len(present) * one.sum())
     return weights
 
 
+def fit(table: Table, rows: NDArray[np.bool_], kinds: NDArray[np.bool_]) -> Linear:
+    """Return the linear model, in bits, that tells kinds apart; one that says nothing if a kind is missing."""
+    if kinds[rows].all() or not kinds[rows].any():
+        return Linear(np.zeros(table.features.shape[1], np.float16), 0.0)
+    learner = LogisticRegression(C=STRENGTH, max_iter=ROUNDS, tol=TOLERANCE)
+    learner.fit(table.features[rows], kinds[rows], sample_weight=balance(table, rows, kinds)[rows])
+    return Linear((learner.coef_[0] / LN2).astype(np.float16), float(learner.intercept_[0] / LN2))
+
+
+def bits(table: Table, linear: Linear) -> NDArray[np.float64]:
+    """Return what a linear model says of each message, in bits."""
+    found: NDArray[np.float64] = table.features @ linear.weights.astype(np.float64) + linear.bias
+    return found
+
+
+def _contents(table: Table) -> tuple[Linear, dict[frozenset[str], NDArray[np.float64]]]:
+    """Return the content model, and what those say that one or two corpora were left out of."""
+    everything = np.ones(len(table.spam), np.bool_)
+    seen = {}
+    for size in (1, 2):
+        for left_out in combinations(table.names, size):
+            seen[frozenset(left_out)] = bits(table, fit(table, ~table.of(*left_out), table.spam))
+    return fit(table, everything, table.spam), seen
+
+
+def _evidence(table: Table, by_corpus: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the content's evidence as it is added up, for the messages of some corpora, else 0."""
+    evidence = np.zeros(len(table.spam))
+    for name, said in by_corpus.items():
+        mine = table.of(name)
+        evidence[mine] = SCALE * np.clip(said[mine], LEAST, MOST)
+    return evidence
+
+
 @dataclass(frozen=True, slots=True)
-class _Fit:
-    scale: float
+class _Weighed:
     bits: NDArray[np.float64]
     level: float
 
-    def scores(self, content: NDArray[np.float64], hits: NDArray[np.float64]) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = self.scale * content + hits @ self.bits + self.level
-        return total
 
+def _weigh_rules(
+    table: Table, evidence: NDArray[np.float64], rows: NDArray[np.bool_], prior: NDArray[np.float64]
+) -> _Weighed:
+    """Return the most probable bits of the rules beside the content's evidence.
 
-def _fit_rules(
-    table: Table, content: NDArray[np.float64], rows: NDArray[np.bool_], prior: NDArray[np.float64]
-) -> _Fit:
-    """Return the most probable bits of the rules: logistic regression with a normal prior at their own.
-
-    A rule keeps its sign, and a rule that no message met keeps its prior.
+    This is logistic regression with a normal prior about what the authors gave: a rule keeps its sign, and one
+    that no message met keeps its bits.
     """
-    design = np.column_stack((content, table.hits, np.ones(len(content))))[rows]
-    spam = table.spam[rows]
-    weights = WORTH * balance(table.corpora[rows], spam)
-    sign = np.where(spam, 1.0, -1.0)
-    start = np.concatenate(([PRIOR_SCALE], prior, [0.0]))
-    stiffness = np.concatenate(([10.0 * STIFFNESS], np.full(len(prior), STIFFNESS), [0.0]))
+    design = np.column_stack((table.hits, np.ones(len(evidence))))[rows]
+    weights = WORTH * balance(table, rows, table.spam)[rows]
+    sign = np.where(table.spam, 1.0, -1.0)[rows]
+    start = np.append(prior, 0.0)
+    stiffness = np.append(np.full(len(prior), STIFFNESS), 0.0)
 
-    def loss(bits: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margin = LN2 * sign * (design @ bits)
-        away = bits - start
-        value = float(weights @ np.logaddexp(0.0, -margin) + stiffness @ away**2 / 2)
-        slope = -LN2 * (design.T @ (weights * sign * np.exp(-np.logaddexp(0.0, margin)))) + stiffness * away
-        return value, slope
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margin = LN2 * sign * (design @ values + evidence[rows])
+        away = values - start
+        total = float(weights @ np.logaddexp(0.0, -margin) + stiffness @ away**2 / 2)
+        wrong = np.exp(-np.logaddexp(0.0, margin))
+        return total, stiffness * away - LN2 * (design.T @ (weights * sign * wrong))
 
-    signs = [(0.0, MOST) if one > 0 else (LEAST, 0.0) for one in prior]
-    limits: Sequence[tuple[float | None, float | None]] = [(0.0, 1.0), *signs, (None, None)]
-    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 500}).x
-    return _Fit(float(best[0]), best[1:-1], float(best[-1]))
+    limits = [(0.0, MOST_OF_RULE) if one > 0 else (LEAST_OF_RULE, 0.0) for one in prior]
+    best = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=[*limits, (None, None)], options={"maxiter": ROUNDS}
+    ).x
+    return _Weighed(best[:-1], float(best[-1]))
+
+
+def _slope(table: Table, scores: NDArray[np.float64]) -> float:
+    """Return what scores must be multiplied by, so that one more doubles the odds (Platt's scaling)."""
+    weights = balance(table, np.ones(len(scores), np.bool_), table.spam)
+    learner = LogisticRegression(C=1e6).fit(scores[:, None], table.spam, sample_weight=weights)
+    return float(learner.coef_[0, 0] / LN2)
+
+
+def _level(table: Table, scores: NDArray[np.float64]) -> float:
+    """Return the least score that in no corpus more than HAM_RATE of the ham reaches."""
+    level = -np.inf
+    for name in table.names:
+        ham = np.sort(scores[table.of(name) & ~table.spam])
+        if len(ham):
+            level = max(level, float(ham[-1 - int(HAM_RATE * len(ham))]))
+    return level + 0.1  # scores are rounded to 0.1
 
 
 def train_graymail(table: Table) -> GraymailModel:
     """Return the model that tells newsletters from other wanted mail; raise TrainingError."""
     known = np.array([one is not None for one in table.graymail]) & ~table.spam
     newsletter = np.array([one is Graymail.NEWSLETTER for one in table.graymail])
-    if not newsletter[known].any() or newsletter[known].all():
+    if newsletter[known].all() or not newsletter[known].any():
         raise TrainingError("expected newsletters and other ham of known class")
-    learner = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ROUNDS, tol=TOLERANCE)
-    learner.fit(
-        table.features[known],
-        newsletter[known],
-        sample_weight=balance(table.corpora[known], newsletter[known]),
-    )
-    weights = (learner.coef_[0] / LN2).astype(np.float16)
-    return GraymailModel(Linear(weights, float(learner.intercept_[0] / LN2)), slope=1.0)
+    held_out = np.zeros(len(known))
+    for name in table.names:
+        others = known & ~table.of(name)
+        held_out[table.of(name)] = bits(table, fit(table, others, newsletter))[table.of(name)]
+    return GraymailModel(fit(table, known, newsletter), slope=1.0)

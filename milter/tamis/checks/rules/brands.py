@@ -86,6 +86,11 @@ BRANDS: dict[str, tuple[str, ...]] = {
     "hmrc": ("hmrc", "gov"),
 }
 NAMES = re.compile(r"\b(" + "|".join(sorted(map(re.escape, BRANDS), key=len, reverse=True)) + r")\b")
+HOST_NAMES = re.compile(
+    r"(?:^|[.-])("
+    + "|".join(re.escape(name) for name in BRANDS if name.isascii() and " " not in name and len(name) > 3)
+    + r")(?:-|\.(?:com|de|fr|co)\b.)"
+)
 LABELS = re.compile(r"[.-]")
 
 
@@ -101,3 +106,11 @@ def brand_of(name: str, domain: str) -> str | None:
     ):
         return None
     return brand
+
+
+def brand_in_host(host: str, domain: str) -> str | None:
+    """Return the firm of whose name another's host makes use, as in paypal.com.example.org; None for none."""
+    for match in HOST_NAMES.finditer(host):
+        if brand_of(match[1], domain):
+            return match[1]
+    return None

@@ -11,6 +11,7 @@ from tamis.message import Message
 from tamis.mime import parse_addresses
 
 MAX_TEXT = 8192  # characters of text that rules look at; spam says its word before that
+MAX_SAID = 2048  # characters in which phrases count: a long letter holds every word
 MAX_URLS = 64  # links and addresses of the web that are looked at
 MAX_SUBJECT = 512  # characters
 
@@ -59,23 +60,26 @@ class Facts:
 
     @cached_property
     def folded(self) -> bytes:
-        """Subject and text in lower case without punctuation, words parted by single blanks."""
+        """Subject and first text in lower case without punctuation, words parted by single blanks."""
         return b" " + b" ".join(self._words) + b" "
 
     @cached_property
     def _words(self) -> list[bytes]:
-        return f"{self.subject}\n{self.text}".encode("utf-8", "replace").translate(FOLD).split()
+        return f"{self.subject}\n{self.text[:MAX_SAID]}".encode("utf-8", "replace").translate(FOLD).split()
 
     @cached_property
     def vocabulary(self) -> frozenset[bytes]:
-        """The words of subject and text in lower case."""
+        """The words of subject and first text in lower case."""
         return frozenset(self._words)
 
     @cached_property
     def author(self) -> tuple[str, str]:
         """Display name, and address in lower case, of the first author."""
         found = parse_addresses(self.first.get(b"from", b""))
-        return found[0] if found else ("", "")
+        for name, address in found:  # "Doe, Anna <anna@example.org>": the name is cut in two
+            if address:
+                return name or found[0][0], address
+        return (found[0][0], "") if found else ("", "")
 
     @cached_property
     def from_domain(self) -> str:

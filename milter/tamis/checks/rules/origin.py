@@ -6,47 +6,41 @@ import re
 from collections.abc import Iterator
 
 from tamis.checks.rules.brands import brand_of
+from tamis.checks.rules.domains import CHEAP, FREEMAIL
 from tamis.checks.rules.facts import Facts, site
 from tamis.finding import Rule
+from tamis.mime import parse_addresses
 
 RULES = (
     Rule("FROM_MISSING", "There is no From address.", 2.0),
     Rule("FROM_SEVERAL", "There are several From fields or addresses.", 1.5),
+    Rule("FROM_MALFORMED", "The From field is no proper list of addresses.", 1.5),
+    Rule("FROM_ENCODED_ASCII", "The display name is encoded though it needs no encoding.", 1.0),
     Rule("FROM_NAME_HOLDS_ADDRESS", "The display name holds an address of another domain.", 2.0),
     Rule("FROM_NAME_BRAND", "The display name is a known firm's, and the domain is not.", 2.5),
     Rule("FROM_RANDOM_LOCAL", "The local part of From has many digits or looks random.", 1.0),
+    Rule("FROM_LONG_LOCAL", "The local part of From is a long string of letters.", 2.0),
+    Rule("FROM_CHEAP_DOMAIN", "The author's top-level domain is one where names cost next to nothing.", 2.0),
     Rule("FROM_IS_RECIPIENT", "The message says that it is from its own recipient.", 1.5),
-    Rule("FROM_NAME_MISSING", "The author has no display name.", 0.3),
-    Rule("REPLY_TO_DIFFERS", "Answers go to another domain than the author's.", 0.5),
     Rule("REPLY_TO_FREEMAIL", "Answers go to a free mailbox, and the author's is at another domain.", 2.0),
-    Rule("FREEMAIL_FROM", "The author's mailbox is at a free provider.", 0.3),
-    Rule("ENVELOPE_DIFFERS", "The reverse-path is at another domain than the author.", 0.3),
-    Rule("ENVELOPE_NULL", "The reverse-path is empty.", -0.3),
     Rule("HELO_ADDRESS", "The client called itself by an IP address.", 1.5),
     Rule("HELO_NOT_QUALIFIED", "The client called itself by a name without a dot.", 1.0),
     Rule("HELO_DYNAMIC", "The client's name is that of a customer's line.", 1.5),
     Rule("HELO_FORGED", "The client called itself by a large provider's bare domain.", 1.5),
     Rule("MESSAGE_ID_MISSING", "There is no Message-ID.", 1.0),
     Rule("MESSAGE_ID_MALFORMED", "The Message-ID is not of the form <left@right>.", 1.5),
-    Rule("MESSAGE_ID_FOREIGN", "The Message-ID names another domain than author and reverse-path.", 0.5),
     Rule("DATE_MISSING", "There is no Date.", 1.0),
     Rule("DATE_MALFORMED", "The Date cannot be read.", 1.5),
-    Rule("TO_MISSING", "Neither To nor Cc names anybody.", 1.0),
+    Rule("TO_MISSING", "Neither To nor Cc names anybody.", 0.7),
     Rule("TO_NAME_IS_ADDRESS", "The display name in To is the address itself.", 0.5),
     Rule("FIELDS_TWICE", "A field that may stand once stands several times.", 1.0),
     Rule("PRIORITY_HIGH", "The message is marked as urgent.", 0.7),
     Rule("MAILER_FORGED", "The mail program's fields do not fit each other.", 1.5),
-    Rule("REPLY_REFERS", "The message refers to one that it answers.", -2.0),
+    Rule("MAILER_PERSONAL", "The mail program is one that people write with.", -1.0),
+    Rule("MAILING_SERVICE", "A known mailing service is named as the sending system.", -1.0),
+    Rule("REPLY_REFERS", "The message refers to one that it answers.", -1.5),
 )
 
-FREEMAIL = frozenset(
-    "gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.es yahoo.co.jp ymail.com hotmail.com "
-    "hotmail.fr hotmail.co.uk outlook.com outlook.fr outlook.de live.com msn.com aol.com mail.com mail.ru "
-    "yandex.ru yandex.com gmx.de gmx.net gmx.com web.de qq.com 163.com 126.com protonmail.com proton.me "
-    "icloud.com me.com libero.it laposte.net orange.fr wanadoo.fr free.fr excite.com lycos.com netscape.net "
-    "rediffmail.com bol.com.br uol.com.br terra.com.br zoho.com t-online.de seznam.cz naver.com tutanota.com "
-    "consultant.com usa.com email.com".split()
-)
 ADDRESS = re.compile(r"[^\s@<>\"'()]+@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.I)
 RANDOM = re.compile(r"\d{5,}|(?:[a-z]+\d+){3,}|[bcdfghjklmnpqrstvwxz]{6,}|^[a-f0-9-]{16,}$")
 MESSAGE_ID = re.compile(rb"^\s*<[^<>@\s]+@([^<>@\s]+)>\s*$")
@@ -58,6 +52,21 @@ DATE = re.compile(
 HELO_ADDRESS = re.compile(r"^\[?\d{1,3}(?:\.\d{1,3}){3}\]?$")
 DYNAMIC = re.compile(
     r"(?:^|[.-])(?:dsl|adsl|dial\w*|dyn\w*|ppp\w*|cable|pool|dhcp|client|cust\w*|user|broadband|catv)[\w-]*[.-]|(?:\d{1,3}[.-]){3}\d"
+)
+LONG = re.compile(r"^[a-z]{26,}$")
+OUTLOOK_ID = re.compile(rb"^\s*<[0-9a-zA-Z]{8,}\$[0-9a-fA-F]+\$[0-9a-zA-Z]+@|^\s*<[A-Z]{30,}", re.I)
+PERSONAL = re.compile(
+    rb"mutt|thunderbird|evolution|kmail|gnus|pine\b|apple mail|iphone mail|ipad mail|sylpheed|claws|seamonkey"
+    rb"|git-send-email|k-9|exmh|vm \d|eudora|lotus notes|microsoft outlook 1\d|ximian|trojita|alot|neomutt|mew |roundcube"
+)
+SERVICES = re.compile(
+    r"(?:^|\.)(?:mcdlv\.net|mcsv\.net|rsgsv\.net|mailchimpapp\.net|mandrillapp\.com|klaviyomail\.com|klaviyodns\.com"
+    r"|sendgrid\.net|sparkpostmail\.com|mailgun\.(?:net|org|info)|amazonses\.com|exacttarget\.com|mktomail\.com|mktdns\.com"
+    r"|iterable\.com|epsl1\.com|govdelivery\.com|mailin\.fr|sendinblue\.com|brevosend\.com|mailjet\.com|postmarkapp\.com"
+    r"|mtasv\.net|constantcontact\.com|ccsend\.com|hubspotemail\.net|hubspot\.com|createsend\.com|cmail\d+\.com"
+    r"|emarsys\.net|responsys\.net|rsys\d?\.net|bronto\.com|sailthru\.com|customeriomail\.com|zetaglobal\.net"
+    r"|ngpweb\.com|bloomerang-mail\.com|convertkit\.com|substack\.com|aweber\.com|getresponse\.com|returnpath\.net"
+    r"|cheetahmail\.com|silverpop\.com|acems\d\.com|activehosted\.com|transmail\.net|zcsend\.net|lstrk\.net)$"
 )
 ONCE = (b"from", b"subject", b"date", b"message-id", b"to", b"reply-to", b"content-type", b"mime-version")
 
@@ -76,34 +85,37 @@ def _author(facts: Facts) -> Iterator[str]:
     if not address:
         yield "FROM_MISSING"
         return
+    raw = facts.first.get(b"from", b"")
+    if not parse_addresses(raw)[0][1]:
+        yield "FROM_MALFORMED"
+    if b"?=" in raw and name and name.isascii() and "=?" not in name:
+        yield "FROM_ENCODED_ASCII"
     if len(facts.content.from_addresses) > 1:
         yield "FROM_SEVERAL"
     domain = facts.from_domain
     held = ADDRESS.search(name) if "@" in name else None
     if held and site(held[1].lower()) != site(domain):
         yield "FROM_NAME_HOLDS_ADDRESS"
-    if not name.strip():
-        yield "FROM_NAME_MISSING"
-    elif brand_of(name, domain):
+    if name and brand_of(name, domain):
         yield "FROM_NAME_BRAND"
-    if RANDOM.search(address.partition("@")[0]):
+    local = address.partition("@")[0]
+    if LONG.match(local):
+        yield "FROM_LONG_LOCAL"
+    elif RANDOM.search(local):
         yield "FROM_RANDOM_LOCAL"
+    if domain.rpartition(".")[2] in CHEAP:
+        yield "FROM_CHEAP_DOMAIN"
     if address in facts.recipients:
         yield "FROM_IS_RECIPIENT"
-    if domain in FREEMAIL:
-        yield "FREEMAIL_FROM"
 
 
 def _answers(facts: Facts) -> Iterator[str]:
     domain, reply = facts.from_domain, facts.reply_domain
-    if reply and site(reply) != site(domain):
-        yield "REPLY_TO_FREEMAIL" if reply in FREEMAIL else "REPLY_TO_DIFFERS"
-    path = facts.envelope.mail_from.lower()
-    if not path:
-        if facts.envelope.client_ip:
-            yield "ENVELOPE_NULL"
-    elif domain and site(path.rpartition("@")[2]) != site(domain):
-        yield "ENVELOPE_DIFFERS"
+    if reply in FREEMAIL and reply != domain and b"list-post" not in facts.first:
+        yield "REPLY_TO_FREEMAIL"
+    path = facts.envelope.mail_from.lower().rpartition("@")[2]
+    if SERVICES.search(path) or SERVICES.search(facts.envelope.helo.lower()):
+        yield "MAILING_SERVICE"
 
 
 def _client(facts: Facts) -> Iterator[str]:
@@ -125,15 +137,8 @@ def _made(facts: Facts) -> Iterator[str]:
     raw_id = first.get(b"message-id")
     if raw_id is None:
         yield "MESSAGE_ID_MISSING"
-    else:
-        match = MESSAGE_ID.match(raw_id)
-        if match is None:
-            yield "MESSAGE_ID_MALFORMED"
-        else:
-            right = site(match[1].decode("latin-1").lower())
-            known = {site(facts.from_domain), site(facts.envelope.mail_from.lower().rpartition("@")[2])}
-            if right not in known:
-                yield "MESSAGE_ID_FOREIGN"
+    elif not MESSAGE_ID.match(raw_id):
+        yield "MESSAGE_ID_MALFORMED"
     date = first.get(b"date")
     if date is None:
         yield "DATE_MISSING"
@@ -148,11 +153,20 @@ def _made(facts: Facts) -> Iterator[str]:
         or b"high" in first.get(b"importance", b"").lower()
     ):
         yield "PRIORITY_HIGH"
-    if b"x-mailer" in first and b"outlook" in first[b"x-mailer"].lower() and b"x-mimeole" not in first:
-        if b"outlook express" in first[b"x-mailer"].lower():
-            yield "MAILER_FORGED"
+    yield from _mailer(first)
     if b"in-reply-to" in first or b"references" in first:
         yield "REPLY_REFERS"
+
+
+def _mailer(first: dict[bytes, bytes]) -> Iterator[str]:
+    mailer = first.get(b"x-mailer", b"")[:200].lower()
+    if b"outlook express" in mailer or b"microsoft outlook, build" in mailer:
+        made = OUTLOOK_ID.match(first.get(b"message-id", b""))
+        if b"x-mimeole" not in first or not made:
+            yield "MAILER_FORGED"
+            return
+    if PERSONAL.search(mailer) or PERSONAL.search(first.get(b"user-agent", b"")[:200].lower()):
+        yield "MAILER_PERSONAL"
 
 
 def _addressed(facts: Facts) -> Iterator[str]:

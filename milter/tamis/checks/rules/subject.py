@@ -18,9 +18,9 @@ RULES = (
     Rule("SUBJECT_FAKE_REPLY", "The subject begins with Re: and no field says to which message.", 1.0),
     Rule("SUBJECT_GAPPY", "Letters of a word in the subject stand apart.", 2.0),
     Rule("SUBJECT_TAIL", "The subject ends in a number or random letters after a gap.", 1.5),
-    Rule("SUBJECT_PICTURES", "The subject holds pictographs.", 0.5),
+    Rule("SUBJECT_DECORATED", "Subject or display name is decorated with arrows or ornaments.", 2.0),
+    Rule("SUBJECT_LOOKALIKE", "A capital I or a digit stands for a letter, or a letter for a digit.", 2.0),
     Rule("SUBJECT_RAW_8BIT", "The subject holds octets above 127 that are not encoded and not UTF-8.", 1.5),
-    Rule("SUBJECT_LIST_TAG", "The subject bears a mailing list's tag.", -0.5),
 )
 
 MONEY = re.compile(
@@ -36,11 +36,18 @@ URGENT = re.compile(
     re.I,
 )
 GAPPY = re.compile(r"(?:\b[A-Za-z][ ._*-]){4,}[A-Za-z]\b")
-TAIL = re.compile(
-    r"(?:\s{4,}|\s[\[(]?#?)(?:[a-z]{8,}\d*|[0-9]{3,}[a-z]+\d*|[a-z]+\d{3,}[a-z0-9]*)[\])]?\s*$|\s{5,}\S+\s*$"
-)
+TAIL = re.compile(r"\s{4,}\S+\s*$|\s[\[(]?#?(?:\d{3,}[a-z]{2,}\d*|[a-z]{2,}\d{3,}[a-z\d]*)[\])]?\s*$")
 REPLY = re.compile(r"\s*(?:re|aw|sv|antw|rép)\s*(?:\[\d+\])?:", re.I)
-TAG = re.compile(r"^(?:\s*(?:re|aw|fwd?)\s*:)*\s*\[[^\[\]]{2,40}\]", re.I)
+
+
+# Arrows, box drawing, geometric shapes and dingbats, but not the pictographs that shops like.
+DECORATION = re.compile(
+    "[\u2190-\u21ff\u2400-\u25ff\u2701\u2703\u2704\u2710-\u2713\u2715-\u2727\u2729-\u2743"
+    "\u274d-\u2762\u2765-\u2794\u2798-\u27bf\u27f0-\u27ff\u2900-\u2b1a\u2b30-\u2b4f\u2b60-\u2bff]"
+)
+LOOKALIKE = re.compile(
+    r"[a-z]I(?!n|s|t|d|f|mage|mport|con)[a-z]|\b[BCFGKPS]I[aeou]|[A-Z]0[A-Z]|[1-9]O[\dO]|\dO\b"
+)
 
 
 def find(facts: Facts) -> Iterator[str]:
@@ -60,12 +67,11 @@ def find(facts: Facts) -> Iterator[str]:
         yield "SUBJECT_URGENT"
     if GAPPY.search(subject):
         yield "SUBJECT_GAPPY"
-    if not subject.isascii() and any(
-        0x2600 <= ord(one) < 0x27C0 or 0x1F000 <= ord(one) < 0x1FC00 for one in subject
-    ):
-        yield "SUBJECT_PICTURES"
-    if TAG.match(subject):
-        yield "SUBJECT_LIST_TAG"
+    name = facts.author[0]
+    if DECORATION.search(subject) or DECORATION.search(name):
+        yield "SUBJECT_DECORATED"
+    if LOOKALIKE.search(subject) or LOOKALIKE.search(name):
+        yield "SUBJECT_LOOKALIKE"
     yield from _against_fields(facts, subject)
 
 

@@ -18,6 +18,9 @@ RULES = (
     Rule("TEXT_GAPPY", "Letters of words in the text stand apart.", 1.0),
     Rule("TEXT_EMPTY", "The message has no text.", 0.7),
     Rule("TEXT_BRIEF_WITH_LINK", "The text is a few words and a link.", 1.0),
+    Rule("TEXT_SHORT_WITH_LINK", "The text is a few sentences and a link.", 0.7),
+    Rule("TEXT_PADDED", "Long empty stretches part the text.", 0.7),
+    Rule("PICTURE_ATTACHED_ONLY", "The message carries a picture and hardly a word.", 1.0),
     Rule("TEXT_QUOTES", "The text quotes the message that it answers.", -1.5),
     Rule("TEXT_PATCH", "The text holds a patch or program text.", -2.0),
     Rule("TEXT_SIGNED", "The text is signed by OpenPGP or S/MIME.", -1.5),
@@ -41,7 +44,7 @@ GAPPY = re.compile(r"(?:\b[A-Za-z][ ._*]){5,}[A-Za-z]\b")
 QUOTE = re.compile(r"^(?:>|\| )", re.M)
 PATCH = re.compile(r"^(?:diff --git |@@ -\d+|--- a/|Index: \S|#include [<\"])", re.M)
 HIDDEN = re.compile(
-    r"font-size:\s*[01](?:px|pt|%|em)?\s*[;\"']|display:\s*none|visibility:\s*hidden|<font[^>]{0,80}"
+    r"font-size:\s*[01](?:px|pt|%|em)?\s*[;\"']|<font[^>]{0,80}"
     r"(?:size=[\"']?(?:-[3-9]|[01]\b)|color=[\"']?(?:#fff(?:fff)?\b|white\b))",
     re.I,
 )
@@ -50,10 +53,12 @@ SCRIPT = re.compile(r"<(?:script|iframe|object|embed|applet)\b", re.I)
 SPLIT = re.compile(
     r"[a-z](?:<!--[^>]{0,60}-->|<!(?!--)[^>]{0,60}>|<[bifsu]?[a-z]{5,12}>|<([a-z]{1,4})></\1>)[a-z]", re.I
 )
-ENTITIES = re.compile(r"(?:&#(?:x[0-9a-f]{2}|\d{2,3});){4}", re.I)
+ENTITIES = re.compile(r"(?:&#(?:6[5-9]|[789]\d|1[01]\d|12[0-2]|x[4-7][0-9a-f]);){4}", re.I)
 REFRESH = re.compile(r"<meta[^>]{0,40}http-equiv=[\"']?refresh", re.I)
 MAX_SOURCE = 1 << 15  # characters of HTML that are looked at
 BRIEF = 200  # characters
+SHORT = 400  # characters
+PADDING = re.compile(r"(?:[ \t\xa0]*\r?\n){12,}")
 
 
 def find(facts: Facts) -> Iterator[str]:
@@ -66,6 +71,10 @@ def find(facts: Facts) -> Iterator[str]:
         yield "TEXT_EMPTY"
     elif len(stripped) < BRIEF and facts.hosts:
         yield "TEXT_BRIEF_WITH_LINK"
+    elif len(stripped) < SHORT and facts.hosts:
+        yield "TEXT_SHORT_WITH_LINK"
+    if "\n\n\n" in text.replace("\r", "") and PADDING.search(stripped):
+        yield "TEXT_PADDED"
     yield from _layout(text)
     yield from _parts(facts)
     for document in facts.content.documents[:2]:
