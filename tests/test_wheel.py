@@ -124,7 +124,7 @@ def test_the_installed_milter_serves_and_stops(installed: Path, folder: Path) ->
         socket.socket(socket.AF_UNIX) as mta,
     ):
         readiness.bind(f"{folder}/notify.sock")
-        readiness.settimeout(PATIENCE)
+        readiness.settimeout(10.0)
         environment = {**os.environ, "NOTIFY_SOCKET": f"{folder}/notify.sock"}
         command = [str(installed / "tamis"), "serve", "--config", str(config)]
         served = subprocess.Popen(command, cwd="/", env=environment, stderr=subprocess.PIPE)
