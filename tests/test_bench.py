@@ -172,3 +172,9 @@ def test_a_corpus_run_complains_of_a_warning() -> None:
     result = judge(1, outcome("4B1", accept=1), [{"queue_id": "4B1", "recipients": []}], [line])
 
     assert result.complaints == ("1 log lines at warning or above", line)
+
+
+def test_a_client_address_that_is_none_is_replaced() -> None:
+    mail = messages.from_record({"clean": "A: 1\n\n", "env": {"ip": "unknown"}}, 0)
+
+    assert mail.client_ip == "192.0.2.10"

@@ -8,6 +8,7 @@ import lzma
 import random
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
+from ipaddress import ip_address
 from pathlib import Path
 
 from tests.bench.frames import Mail
@@ -77,7 +78,7 @@ def from_record(record: dict[str, object], number: int) -> Mail:
         str(record["clean"]).encode("latin-1"),
         mail_from=_plain(envelope.get("mail_from"), "sender@example.net", also_empty=True),
         recipient=f"user{number % MAILBOXES}@example.org",
-        client_ip=_plain(envelope.get("ip"), "192.0.2.10"),
+        client_ip=_ip(envelope.get("ip")),
         helo=_plain(envelope.get("helo"), "client.example.net"),
     )
 
@@ -117,6 +118,14 @@ def split(raw: bytes) -> tuple[tuple[tuple[bytes, bytes], ...], bytes]:
             break
         at = end + 1
     return tuple(fields), raw[at:]
+
+
+def _ip(value: object) -> str:
+    """Return an IP address; collectors put other words in its place, too."""
+    try:
+        return str(ip_address(str(value)))
+    except ValueError:
+        return "192.0.2.10"
 
 
 def _plain(value: object, otherwise: str, *, also_empty: bool = False) -> str:

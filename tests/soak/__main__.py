@@ -64,7 +64,8 @@ def _send(where: str, options: argparse.Namespace) -> tuple[int, Outcome]:
         load = Load(where, batch, per_connection=options.per_connection)
         whole.add(load.run(options.connections, numbers=numbers))
         sent += len(batch)
-        print(f"{sent} sent", end="\r", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"{sent} sent", end="\r", file=sys.stderr, flush=True)
     return sent, whole
 
 
