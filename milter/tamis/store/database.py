@@ -58,14 +58,12 @@ class Database:
             with contextlib.suppress(DBAPIError):
                 connection.close()
 
-    def close_if_replaced(self) -> None:
-        """Let go of a file that is no longer the one at its path, as after a restored backup."""
-        if self._connection is not None and self._identity() != self._opened:
-            self.close()
-
     def _open(self) -> Connection:
+        found = self._identity()
+        if self._connection is not None and found != self._opened:
+            self.close()  # else we would write to a file that was moved away, as when a backup is restored
         if self._connection is None:
-            self._opened = self._identity()
+            self._opened = found
             self._connection = self._engine.connect()
             self.generation += 1
         return self._connection
@@ -74,7 +72,7 @@ class Database:
         if self._file is None:
             return None
         try:
-            found = os.stat(self._file)  # noqa: PTH116  # four times a second in each process
+            found = os.stat(self._file)  # noqa: PTH116  # on the way of each commit
         except OSError:
             return None
         return found.st_dev, found.st_ino

@@ -33,7 +33,6 @@ class Tables:
 
     def changed(self) -> bool:
         """Tell whether there may be changes since the last call; raise StoreUnavailable."""
-        self._database.close_if_replaced()
         with self._database.reading() as connection:
             seen = (self._database.generation, settings.changes(connection))
         before, self._seen = self._seen, seen
