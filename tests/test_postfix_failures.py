@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from tests.servers import mail
-from tests.servers.clamd import CountingClamd
+from tests.servers.clamd import Behaviour, CountingClamd
+from tests.servers.postfix import Postfix
 from tests.servers.sites import Site
+from tests.servers.smtp import PATIENCE, connection
 
 from tamis.sandbox.scanner import PrivateClamd
 
@@ -100,6 +103,22 @@ def test_mail_passes_once_the_scanner_is_back(unscanned_site: Site, clamd: Priva
     assert refused.reply.code == 550
 
 
+def test_scanner_that_hangs_holds_up_its_own_message_alone(unscanned_site: Site) -> None:
+    with (
+        CountingClamd(Behaviour.HANG) as hanging,
+        scanner_back(unscanned_site, hanging.address),
+        ThreadPoolExecutor() as elsewhere,
+    ):
+        slow = elsewhere.submit(unscanned_site.receive, mail.letter(), "anna@example.org")
+        assert hanging.asked.wait(PATIENCE)
+        quick = unscanned_site.receive(mail.letter(), "dave@example.org")
+        waiting = not slow.done()
+
+    assert waiting
+    assert quick.places == ["dave@example.org/"]
+    assert slow.result().reply.code == 451
+
+
 def test_mail_is_tempfailed_while_the_store_is_locked(unscanned_site: Site) -> None:
     raw = mail.letter()
 
@@ -112,6 +131,24 @@ def test_mail_is_tempfailed_while_the_store_is_locked(unscanned_site: Site) -> N
     assert during.tickets == []
     assert after.places == ["erin@example.org/"]
     assert len(after.tickets) == 1
+
+
+def test_mail_waits_at_the_senders_while_tamis_is_away(postfix: Postfix) -> None:
+    with connection(postfix.listeners["away"].mx) as client:
+        reply = client.send(mail.letter(), "anna@example.org")
+
+    assert reply.code == 451
+
+
+def test_restart_keeps_settings_and_tickets(network_site: Site) -> None:
+    before = mail.gtube()
+    network_site.receive(before, "bob@example.org")
+
+    network_site.milter.restart()
+    story = network_site.receive(mail.gtube(), "bob@example.org")
+
+    assert story.places == ["bob@example.org/junk"]
+    assert len(network_site.tickets(before)) == 1
 
 
 def test_change_of_settings_is_in_force_within_a_second(site: Site) -> None:

@@ -151,6 +151,17 @@ def test_spam_fields_agree_with_the_ticket(site: Site) -> None:
     assert fields["X-Spam-Status"] == f"Yes, score={score:.1f} required=5.0 tests={reasons}"
 
 
+def test_own_threshold_decides_and_shows(site: Site) -> None:
+    story = site.receive(mail.letter(), "ivan@example.org")  # from -50 bits on it is spam to him
+
+    score = story.ticket["recipients"][0]["score"]
+    fields = dict(story.copy.fields)
+    assert score < 1.0
+    assert fields["X-Spam-Flag"] == "YES"
+    assert fields["X-Spam-Status"].startswith(f"Yes, score={score:.1f} required=-50.0 tests=")
+    assert "X-Spam-Level" not in fields
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "way_out"),
     [

@@ -112,11 +112,11 @@ def test_recipient_in_another_spelling_is_filed(site: Site, spelled: str) -> Non
 def test_group_that_agrees_stays_a_group(site: Site) -> None:
     story = site.receive(mail.gtube(), "crew@example.org")
 
-    assert story.places == ["anna@example.org/", "ivan@example.org/"]
+    assert story.places == ["anna@example.org/", "kim@example.org/"]
     assert {copy.original_to for copy in story.copies} == {"crew@example.org"}
     assert story.verdicts == {
         "crew@example.org=anna@example.org": "clean spam none mark",
-        "crew@example.org=ivan@example.org": "clean spam none mark",
+        "crew@example.org=kim@example.org": "clean spam none mark",
     }
 
 
@@ -186,6 +186,23 @@ def test_clean_message_is_uniform_for_recipients_who_differ(site: Site) -> None:
 
     assert story.ticket["means"] == "uniform"
     assert story.places == ["anna@example.org/", "bob@example.org/", "dave@example.org/"]
+
+
+def test_neighbours_share_the_fields_of_filters_that_both_have_on(strict_site: Site) -> None:
+    story = strict_site.receive(mail.letter(), "anna@example.org", "erin@example.org")  # antivirus off
+
+    assert [tuple(name for name, _ in copy.fields) for copy in story.copies] == [
+        ("X-Spam-Score", "X-Spam-Status"),
+        ("X-Spam-Score", "X-Spam-Status"),
+    ]
+    assert story.ticket["means"] == "common"
+
+
+def test_alias_and_its_target_get_one_filed_copy(site: Site) -> None:
+    story = site.receive(mail.gtube(), "bob@example.org", "info@example.org")
+
+    assert story.places == ["bob@example.org/junk"]
+    assert len(story.verdicts) == 2
 
 
 def test_malware_reaches_nobody_who_has_antivirus_on(site: Site) -> None:

@@ -24,7 +24,7 @@ SUDO: Sequence[str] = () if os.geteuid() == 0 else ("sudo", "-n")  # Postfix's m
 MAIL_OWNER, SETGID_GROUP = "uucp", "news"  # unprivileged, and there on each Debian (base-passwd)
 READER = os.geteuid() or 65534  # owner of the mailboxes; virtual(8) takes no root
 DOMAINS = ("example.org", "example.com", "branch.example.org")
-USERS = ("anna", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "zoë")
+USERS = ("anna", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "zoë")
 ACCOUNTS = tuple(f"{user}@example.org" for user in USERS)
 FOLDERS = ("junk", "newsletters", "social", "lists")
 FIELD = re.compile(rb"([!-9;-~]+):(.*\n(?:[ \t].*\n)*)")
@@ -35,7 +35,7 @@ PRIVATE = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", 
 
 ALIASES = {  # as Tamis's own; the milter sees recipients before Postfix follows these
     "info@example.org": ("bob@example.org",),
-    "crew@example.org": ("anna@example.org", "ivan@example.org"),
+    "crew@example.org": ("anna@example.org", "kim@example.org"),
     "team@example.org": ("anna@example.org", "bob@example.org"),
     "club@example.org": ("anna@example.org", "erin@example.org"),
     "@branch.example.org": ("bob@example.org",),
@@ -52,9 +52,10 @@ def snippet(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """A milter's socket in the queue, and Postfix's listeners that use it."""
+    """A milter's address, and Postfix's listeners that use it."""
 
-    socket: Path
+    milter: str  # as Tamis writes it
+    milter_in_queue: str  # as Postfix does
     mx: int  # port for the world
     submission: int  # port for authenticated users
 
@@ -74,24 +75,27 @@ class Delivered:
 class Postfix:
     """A running Postfix; its log is read as it comes."""
 
-    def __init__(self, folder: Path, milters: Sequence[str]) -> None:
-        """Start below a folder; for each name there are Listeners, and local programs use the first."""
+    def __init__(self, folder: Path, milters: Sequence[str], over_tcp: Sequence[str]) -> None:
+        """Start below a folder; for each name there are Listeners; local programs use the first."""
         self._queue = folder / "queue"
         self._config = folder / "etc"
         self._mailboxes = folder / "mail"
         self._log: list[str] = []
         self._logged = threading.Condition()
         self.listeners: Mapping[str, Listeners] = {
-            name: Listeners(self._queue / "tamis" / f"{name}.sock", free_port(), free_port())
-            for name in milters
+            **{name: self._behind_socket(f"tamis/{name}.sock") for name in milters},
+            **{name: _behind_port(free_port()) for name in over_tcp},
         }
         self.sink = Sink(free_port())
         self._make_folders(folder)
-        self._passwords = Passwords(self._queue / "auth")
+        self._passwords = Passwords(self._queue / "tamis/auth")
         self._write(folder)
         self._environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": f"{PROGRAMS}/usr/lib/postfix"}
         self._environment["MAIL_CONFIG"] = str(self._config)
         self._master = self._start()
+
+    def _behind_socket(self, path: str) -> Listeners:
+        return Listeners(f"unix:{self._queue}/{path}", f"unix:{path}", free_port(), free_port())
 
     def _make_folders(self, folder: Path) -> None:
         folder.chmod(0o755)
@@ -114,22 +118,20 @@ class Postfix:
         subprocess.run([*SUDO, "chmod", mode, *paths], check=True)
 
     def _write(self, folder: Path) -> None:
-        main = [*_main_cf(folder, self.sink.port), *self._with_socket(next(iter(self.listeners)))]
+        first = next(iter(self.listeners.values()))
+        page = snippet("main.cf").replace("unix:tamis/milter.sock", first.milter_in_queue)
+        main = [*_main_cf(folder, self.sink.port), page]
         (self._config / "main.cf").write_text("\n".join(main) + "\n")
         (self._config / "master.cf").write_text("\n".join([*self._master_cf(), MASTER_CF]))
         (self._config / "mailboxes").write_text("\n".join(_mailboxes()) + "\n")
         aliases = [f"{name} {', '.join(targets)}" for name, targets in ALIASES.items()]
         (self._config / "aliases").write_text("\n".join(aliases) + "\n")
 
-    def _with_socket(self, name: str) -> list[str]:
-        """Return the page's lines for main.cf, with the socket of a site instead of the page's."""
-        return snippet("main.cf").replace("unix:tamis/milter.sock", f"unix:tamis/{name}.sock").splitlines()
-
     def _master_cf(self) -> Iterator[str]:
-        for name, ports in self.listeners.items():
-            milters = f"  -o smtpd_milters=unix:tamis/{name}.sock"
-            yield from (f"127.0.0.1:{ports.mx} inet n - n - - smtpd", milters)
-            yield from (f"127.0.0.1:{ports.submission} inet n - n - - smtpd", milters)
+        for one in self.listeners.values():
+            milters = f"  -o smtpd_milters={one.milter_in_queue}"
+            yield from (f"127.0.0.1:{one.mx} inet n - n - - smtpd", milters)
+            yield from (f"127.0.0.1:{one.submission} inet n - n - - smtpd", milters)
             yield from ("  -o smtpd_sasl_auth_enable=yes", snippet("master.cf, submission").rstrip())
 
     def _start(self) -> subprocess.Popen[str]:
@@ -204,10 +206,16 @@ class Postfix:
         self.sink.stop()
 
     def _end(self, master: subprocess.Popen[str]) -> None:
-        pid = (self._queue / "pid/master.pid").read_text().strip()
-        if master.poll() is None and pid:
+        if master.poll() is None:
+            # By the master's own number: with sudo the child is another process.
+            pid = (self._queue / "pid/master.pid").read_text().strip()
             subprocess.run([*SUDO, "kill", f"-{signal.SIGTERM.value}", pid], check=True)
         master.wait(PATIENCE)
+
+
+def _behind_port(port: int) -> Listeners:
+    address = f"inet:127.0.0.1:{port}"
+    return Listeners(address, address, free_port(), free_port())
 
 
 def _read_back(content: bytes, account: str, folder: str, *, queue_id: str) -> Delivered | None:
@@ -260,7 +268,7 @@ def _main_cf(folder: Path, sink: int) -> list[str]:
         "smtpd_authorized_xclient_hosts = 127.0.0.1",
         "smtpd_peername_lookup = no",
         "smtpd_sasl_type = dovecot",
-        "smtpd_sasl_path = auth",
+        "smtpd_sasl_path = tamis/auth",
         "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
         "smtpd_recipient_restrictions =",
         "smtpd_client_connection_count_limit = 0",
@@ -301,14 +309,14 @@ postlog   unix-dgram n - n - 1 postlogd
 
 
 @contextmanager
-def running(milters: Sequence[str]) -> Iterator[Postfix]:
+def running(milters: Sequence[str], over_tcp: Sequence[str] = ()) -> Iterator[Postfix]:
     """Yield a Postfix in a folder of its own, and leave nothing behind."""
     if not (PROGRAMS / "usr/lib/postfix/sbin/master").exists():
         raise AssertionError("Postfix is missing: run `make test`, or tests/unpack postfix")
     # Not pytest's own folder, which other users may not enter.
     folder = Path(tempfile.mkdtemp(prefix="tamis-postfix-"))
     try:
-        one = Postfix(folder, milters)
+        one = Postfix(folder, milters, over_tcp)
         try:
             yield one
         finally:

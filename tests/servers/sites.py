@@ -31,11 +31,12 @@ SETTINGS: Mapping[str, str] = {
     "erin": "antivirus=off",
     "frank": "antispam=off",
     "grace": "graymail=off",
+    "ivan": "antispam.mark=-50",
     "heidi": "antispam.action=file senders.blocked=rude@example.net senders.allowed=friend@example.net "
     "senders.newsletter=@shop.example.net graymail.newsletter=file",
     "zoë": "antispam.action=file",
 }
-EVERYBODY = ("anna", "ivan", "judy", *SETTINGS)
+EVERYBODY = ("anna", "judy", "kim", *SETTINGS)
 VERDICTS = ("antivirus", "antispam", "graymail", "action")
 
 
@@ -86,7 +87,7 @@ class Site:
             "mail": {"domains": DOMAINS},
         }
         merged = {key: {**everywhere.get(key, {}), **tables.get(key, {})} for key in {**everywhere, **tables}}
-        self.milter = Milter(folder, merged, listen=f"unix:{self._listeners.socket}", clamd=clamd)
+        self.milter = Milter(folder, merged, listen=self._listeners.milter, clamd=clamd)
         self._populate()
 
     @property
@@ -146,14 +147,15 @@ assert {f"{user}@example.org" for user in EVERYBODY} <= set(ACCOUNTS)
 @pytest.fixture(scope="session")
 def postfix() -> Iterator[Postfix]:
     """Run a Postfix with listeners for each of the sites below."""
-    with running(("default", "strict", "lenient", "unscanned", "shadow")) as one:
+    with running(("default", "strict", "lenient", "unscanned", "shadow", "away"), ("network",)) as one:
         yield one
 
 
 @pytest.fixture(scope="session")
 def site(postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Run Tamis as shipped, apart from what an operator must say."""
-    yield from _started(postfix, "default", tmp_path_factory, clamd=clamd.address, tables={})
+    tables: Tables = {"milter": {"workers": 2}}
+    yield from _started(postfix, "default", tmp_path_factory, clamd=clamd.address, tables=tables)
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +180,7 @@ def lenient_site(postfix: Postfix, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def unscanned_site(postfix: Postfix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Have no scanner until a test puts one at clamd.sock in the folder; wait briefly for the store."""
+    """Have no scanner until a test puts one at clamd.sock; wait briefly for it and the store."""
     folder = tmp_path_factory.mktemp("unscanned")
     yield from _started(
         postfix,
@@ -186,7 +188,7 @@ def unscanned_site(postfix: Postfix, tmp_path_factory: pytest.TempPathFactory) -
         tmp_path_factory,
         folder=folder,
         clamd=f"unix:{folder}/clamd.sock",
-        tables={"store": {"timeout": "500ms"}},
+        tables={"store": {"timeout": "500ms"}, "antivirus": {"timeout": "1s"}},
     )
 
 
@@ -195,6 +197,12 @@ def shadow_site(postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPat
     """Decide and touch nothing."""
     tables: Tables = {"milter": {"mode": "shadow"}}
     yield from _started(postfix, "shadow", tmp_path_factory, clamd=clamd.address, tables=tables)
+
+
+@pytest.fixture(scope="session")
+def network_site(postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Run Tamis as shipped, behind a TCP port."""
+    yield from _started(postfix, "network", tmp_path_factory, clamd=clamd.address, tables={})
 
 
 def _started(
