@@ -70,6 +70,8 @@ def _add(args: argparse.Namespace, config: Config, database: Database) -> int:
         hidden = settings.status(connection, name) is not None
     if hidden:
         print(f"tamis: {name} is an account, which comes before an alias of that name", file=sys.stderr)
+    if "table" not in config.accounts.sources:
+        print('tamis: without "table" in accounts.sources the alias has no effect', file=sys.stderr)
     if args.json:
         print_json(_as_json(after))
     return 0
