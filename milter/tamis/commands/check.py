@@ -122,7 +122,7 @@ def _unpacking(where: address.Address) -> Line:
 def _models(config: Config) -> Line:
     try:
         parts.filters(config)
-    except (OSError, ValueError) as error:
+    except (OSError, ConfigError, ValueError) as error:
         return Line("models", Status.FAILED, str(error))
     return Line("models", Status.OK, "antispam and graymail can be loaded")
 

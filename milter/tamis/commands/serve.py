@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     parts.prepare_store(config)
     try:
         Supervisor(config).run()
-    except (OSError, ValueError) as error:
+    except OSError as error:
         print(f"tamis: {error}", file=sys.stderr)
         return 2
     return 0

@@ -12,7 +12,7 @@ from tamis.accounts import Accounts, WithoutCatchAll
 from tamis.checks.antispam import Antispam
 from tamis.checks.antivirus import Antivirus
 from tamis.checks.graymail import Graymail
-from tamis.config import Config
+from tamis.config import Config, ConfigError
 from tamis.learning.model import load
 from tamis.scan import SHARE, Scanner
 from tamis.store import upgrade
@@ -31,8 +31,13 @@ class Filters:
 
 
 def filters(config: Config) -> Filters:
-    """Load the models; raise ValueError for a weight of an unknown rule."""
-    return Filters(Antispam(load("antispam"), config.antispam.weights), Graymail(load("graymail")))
+    """Load the models; raise ConfigError for a weight of an unknown rule."""
+    model = load("antispam")
+    try:
+        antispam = Antispam(model, config.antispam.weights)
+    except ValueError as error:
+        raise ConfigError(f"antispam.weights: {error}") from error
+    return Filters(antispam, Graymail(load("graymail")))
 
 
 def scanner(config: Config, loaded: Filters) -> Scanner:

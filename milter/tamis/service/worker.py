@@ -63,8 +63,7 @@ def _stop_when_told(
 
     libmilter's own stop would abandon them.
     """
-    while control.recv(1) not in (STOP, b""):
-        pass
+    _await_word(control)
     _leave(listener)
     last_busy = start = time.monotonic()
     while time.monotonic() - last_busy < QUIET and time.monotonic() - start < patience:
@@ -74,6 +73,15 @@ def _stop_when_told(
     store.close()
     logging.shutdown()
     os._exit(0)  # libmilter's threads wait for connections that only the MTA ends
+
+
+def _await_word(control: socket.socket) -> None:
+    """Wait for STOP, or for the supervisor's end."""
+    try:
+        while control.recv(1) not in (STOP, b""):
+            pass
+    except ConnectionResetError:  # it ended before it read what we had told it
+        return
 
 
 def _leave(listener: socket.socket) -> None:

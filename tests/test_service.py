@@ -1,0 +1,202 @@
+"""`tamis serve`: socket, workers, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.servers.clamd import Behaviour, CountingClamd
+from tests.servers.milter import COMMAND, PATIENCE, Milter, StartMilter, configuration
+
+from tamis.message import Envelope, Recipient
+from tamis.sandbox.client import Answer, Connection, Verdict
+
+ENVELOPE = Envelope(mail_from="anna@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
+RAW = b"From: anna@example.net\r\nTo: bob@example.org\r\nSubject: hello\r\n\r\nHello Bob\r\n"
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "does not come"
+        time.sleep(0.02)
+
+
+def serve(folder: Path, listen: str, **overrides: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    """Run `tamis serve` where it cannot serve."""
+    config = folder / "other.toml"
+    config.write_text(configuration(folder, overrides, listen=listen))
+    command = [*COMMAND, "serve", "--config", str(config)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def path_of(milter: Milter) -> Path:
+    return Path(milter.address.removeprefix("unix:"))
+
+
+def test_each_message_leaves_one_line_with_its_ticket(start_milter: StartMilter) -> None:
+    milter = start_milter()
+
+    milter.send(ENVELOPE, RAW)
+
+    (ticket,) = milter.tickets()
+    lines = [line for line in milter.log().splitlines() if "4XyZ" in line]
+    assert len(lines) == 1
+    assert f"4XyZ: ticket={ticket['id']} direction=incoming recipients=1 antivirus=off" in lines[0]
+    assert "example" not in lines[0]
+
+
+def test_workers_share_one_socket(start_milter: StartMilter) -> None:
+    milter = start_milter({"milter": {"workers": 2}})
+
+    async def story() -> list[Verdict]:
+        async def one() -> Verdict:
+            async with await Connection.open(milter.address, helo="x") as mta:
+                return (await mta.send(ENVELOPE, RAW)).verdict
+
+        return await asyncio.gather(*(one() for _ in range(40)))
+
+    verdicts = asyncio.run(story())
+
+    assert verdicts == [Verdict.ACCEPT] * 40
+    workers = set(re.findall(r"tamis\[(\d+)\] info: 4XyZ", milter.log()))
+    assert workers == {str(pid) for pid in children(milter.pid)}
+
+
+def test_stopping_removes_the_socket(start_milter: StartMilter) -> None:
+    milter = start_milter()
+
+    milter.stop()
+
+    assert not path_of(milter).exists()
+
+
+def test_message_in_hand_is_answered_when_the_service_stops(start_milter: StartMilter) -> None:
+    with CountingClamd(Behaviour.HANG) as clamd:
+        milter = start_milter({"antivirus": {"timeout": "1s"}}, clamd=clamd.address)
+
+        async def story() -> Answer:
+            async with await Connection.open(milter.address, helo="x") as mta:
+                sent = asyncio.create_task(mta.send(ENVELOPE, RAW))
+                assert await asyncio.to_thread(clamd.asked.wait, PATIENCE)
+                os.kill(milter.pid, signal.SIGTERM)
+                return await sent
+
+        answer = asyncio.run(story())
+        milter.stop()
+
+    assert answer.reply is not None
+    assert re.fullmatch(r"451 4\.7\.1 .* \[[0-9A-Z]{26}\]", answer.reply)
+
+
+def test_socket_that_nobody_serves_is_replaced(start_milter: StartMilter, tmp_path: Path) -> None:
+    path = tmp_path / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+
+    milter = start_milter(listen=f"unix:{path}")
+
+    assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
+
+
+def test_socket_that_somebody_serves_is_respected(start_milter: StartMilter, tmp_path: Path) -> None:
+    milter = start_milter()
+
+    second = serve(tmp_path, milter.address)
+
+    assert second.returncode == 2
+    assert f"{milter.address}: another process listens there" in second.stderr
+    assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
+
+
+def test_file_that_is_no_socket_is_respected(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("precious")
+
+    done = serve(tmp_path, f"unix:{path}")
+
+    assert (done.returncode, path.read_text()) == (2, "precious")
+    assert "no socket" in done.stderr
+
+
+def test_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"inet:127.0.0.1:{taken.getsockname()[1]}"
+
+        done = serve(tmp_path, listen)
+
+    assert done.returncode == 2
+    assert f"cannot listen on {listen}: Address already in use" in done.stderr
+
+
+def test_unknown_group_is_named(tmp_path: Path) -> None:
+    done = serve(tmp_path, f"unix:{tmp_path}/s", milter={"socket_group": "no-such-group"})
+
+    assert done.returncode == 2
+    assert "milter.socket_group: there is no group no-such-group" in done.stderr
+
+
+def test_wrong_configuration_refuses_to_start(tmp_path: Path) -> None:
+    done = serve(tmp_path, f"unix:{tmp_path}/s", antivirus={"on_error": "ignore"})
+
+    assert done.returncode == 2
+    assert 'antivirus.on_error: expected "tempfail" or "pass", got "ignore"' in done.stderr
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("0660", 0o660), ("666", 0o666)])
+def test_socket_has_the_configured_mode(start_milter: StartMilter, mode: str, expected: int) -> None:
+    milter = start_milter({"milter": {"socket_mode": mode}})
+
+    assert stat.S_IMODE(path_of(milter).stat().st_mode) == expected
+
+
+def test_dead_worker_is_replaced(start_milter: StartMilter) -> None:
+    milter = start_milter()
+    (first,) = children(milter.pid)
+
+    os.kill(first, signal.SIGKILL)
+
+    wait_until(lambda: children(milter.pid) not in ([], [first]))
+    assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
+    assert f"worker died pid={first} status=-9" in milter.log()
+
+
+def test_workers_end_with_their_supervisor(start_milter: StartMilter, tmp_path: Path) -> None:
+    config = tmp_path / "tamis.toml"
+    config.write_text(configuration(tmp_path, listen=f"unix:{tmp_path}/s"))
+    process = subprocess.Popen([*COMMAND, "serve", "--config", str(config)], stderr=subprocess.DEVNULL)
+    wait_until(lambda: bool(children(process.pid)))
+    (worker,) = children(process.pid)
+
+    process.kill()
+    process.wait()
+
+    wait_until(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_no_process_may_dump_core(start_milter: StartMilter) -> None:
+    milter = start_milter()
+
+    for pid in (milter.pid, *children(milter.pid)):
+        assert re.search(r"Max core file size\s+0\s+0", Path(f"/proc/{pid}/limits").read_text())
+
+
+def test_terminals_interrupt_is_for_the_supervisor_alone(start_milter: StartMilter) -> None:
+    milter = start_milter()
+
+    groups = {os.getpgid(pid) for pid in children(milter.pid)}
+
+    assert os.getpgid(milter.pid) not in groups
