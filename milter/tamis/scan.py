@@ -83,7 +83,10 @@ class Scanner:
             antispam = _run("antispam", self._antispam.run, message)
         if Filter.GRAYMAIL in wanted:
             graymail = _run("graymail", self._graymail.run, message)
-        return Findings(self._sender(message), antispam=antispam, graymail=graymail)
+        sender = _run("sender", self._sender, message)
+        if isinstance(sender, FailedCheck):
+            sender = Sender(None, message.envelope.mail_from.lower())
+        return Findings(sender, antispam=antispam, graymail=graymail)
 
     def _sender(self, message: Message) -> Sender:
         authors = message.content.from_addresses

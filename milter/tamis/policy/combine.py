@@ -33,10 +33,7 @@ def combine(
         failed = tuple(replace(one, action=Action.TEMPFAIL) for one in decisions)
         return Plan(failed, Means.UNIFORM, unavailable(ticket_id), outgoing=checks)
     if all(one.action is Action.REFUSE for one in decisions):
-        malware = (checks.malware if checks is not None else None) or next(
-            (one.malware for one in decisions if one.malware), None
-        )
-        reply = _refusal(decisions[0].refused_for, malware, ticket_id)
+        reply = _refusal(decisions, checks.malware if checks is not None else None, ticket_id)
         return Plan(tuple(decisions), Means.UNIFORM, reply, outgoing=checks)
     return replace(_deliver([_without_refusal(one, config) for one in decisions], config), outgoing=checks)
 
@@ -46,9 +43,11 @@ def unavailable(ticket_id: str | None) -> Reply:
     return Reply("451", "4.7.1", _with_id("Filter temporarily unavailable, try again later", ticket_id))
 
 
-def _refusal(refused_for: Filter | None, malware: str | None, ticket_id: str | None) -> Reply:
+def _refusal(decisions: Sequence[Decision], malware: str | None, ticket_id: str | None) -> Reply:
+    infected = [one for one in decisions if one.refused_for is Filter.ANTIVIRUS]
     text = "Message refused as spam"
-    if refused_for is Filter.ANTIVIRUS:
+    if infected:
+        malware = malware or infected[0].malware
         text = f"Message contains malware ({malware})" if malware else "Message cannot be scanned for malware"
     return Reply("550", "5.7.1", _with_id(text, ticket_id))
 
@@ -61,7 +60,7 @@ def _without_refusal(decision: Decision, config: Config) -> Decision:
     """Return what a recipient gets instead of a refusal that his neighbours do not share."""
     if decision.action is not Action.REFUSE:
         return decision
-    if decision.refused_for is Filter.ANTIVIRUS and decision.malware:
+    if decision.refused_for is Filter.ANTIVIRUS and decision.malware and config.antivirus.mixed == "discard":
         return replace(decision, action=Action.DISCARD, fields=(), folder=None)
     if decision.refused_for is Filter.ANTISPAM and can_file(decision, config):
         return replace(decision, action=Action.FILE, folder=config.filing.spam)
@@ -95,13 +94,19 @@ def _least(
 ) -> Sequence[Decision]:
     """Return the decisions lowered to what every recipient agreed to."""
     level = min((one.action for one in kept), key=KEPT.index)
-    if level is Action.MARK and not fields:
+    if level is Action.MARK and not any(_marks(one) for one in fields):
         level = Action.DELIVER
     if level is Action.FILE:
         return decisions
     return [
         one if one.action is Action.DISCARD else replace(one, action=level, folder=None) for one in decisions
     ]
+
+
+def _marks(field: Field) -> bool:
+    """Tell whether a field says that a filter found something; headers.on_clean adds others, too."""
+    found = field.name == "X-Virus-Status" and field.value != "Clean"
+    return found or field.name in ("X-Spam-Flag", "X-Graymail")
 
 
 def _recipients(
@@ -122,6 +127,8 @@ def _recipients(
                 continue
             address = filed_address(one, config) if one.action is Action.FILE else one.address
             added.setdefault(address, Recipient(address, _dsn_parameters(recipient)))
+    for address in removed.keys() & added.keys():  # received with the very detail that it is filed under
+        del removed[address], added[address]
     return tuple(removed), tuple(added.values())
 
 

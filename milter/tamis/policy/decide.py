@@ -13,6 +13,7 @@ from tamis.finding import (
     Findings,
     Graymail,
     GraymailFinding,
+    Unsubscribe,
     VirusFinding,
     VirusStatus,
 )
@@ -107,15 +108,16 @@ def judge_virus(finding: VirusFinding | None, config: Config) -> Verdict:
     settings = config.antivirus
     status = finding.status if finding is not None else VirusStatus.ERROR
     malware = finding.malware if finding is not None else None
-    if finding is not None and finding.heuristic and settings.heuristics == "pass":
-        status, malware = VirusStatus.CLEAN, None
+    heuristic = finding is not None and finding.heuristic
+    if status is VirusStatus.INFECTED and heuristic and settings.heuristics == "pass":
+        status = VirusStatus.CLEAN
     match status:
         case VirusStatus.CLEAN:
             fields = _virus_fields("Clean") if config.headers.on_clean else ()
             return Verdict("clean", fields=fields)
         case VirusStatus.INFECTED:
-            heuristic = finding is not None and finding.heuristic
             refuse = not heuristic or settings.heuristics == "refuse"
+            malware = malware or "unknown"
             fields = _virus_fields(f"Infected ({malware})")
             action = Action.REFUSE if refuse else Action.MARK
             return Verdict("infected", action, fields, malware=malware)
@@ -130,7 +132,7 @@ def judge_virus(finding: VirusFinding | None, config: Config) -> Verdict:
 def _unscannable(config: Config) -> Verdict:
     match config.antivirus.on_unscannable:
         case "pass":
-            return Verdict("error")
+            return Verdict("error", fields=_virus_fields("Error") if config.headers.on_clean else ())
         case "mark":
             return Verdict("error", Action.MARK, _virus_fields("Error"))
         case "refuse":
@@ -155,11 +157,10 @@ def _judge_spam(findings: Findings, wishes: Preferences, config: Config) -> Verd
         failed = Action.TEMPFAIL if config.antispam.on_error == "tempfail" else Action.DELIVER
         return Verdict("error", failed)
     score, reasons = finding.score, finding.reasons
-    if listed is Standing.ALLOWED:
-        if findings.sender.authentication is Authentication.FAILED:
-            reasons = (*reasons, "SENDER_UNVERIFIED")
-        else:
-            score, reasons = round(score - UNPROVEN_BONUS, 1) + 0.0, (*reasons, "SENDER_ALLOWED")
+    if listed is Standing.UNVERIFIED:
+        reasons = (*reasons, "SENDER_UNVERIFIED")
+    elif listed is Standing.ALLOWED:
+        score, reasons = round(score - UNPROVEN_BONUS, 1) + 0.0, (*reasons, "SENDER_ALLOWED")
     if score >= wishes.spam_mark:
         return _spam(score, reasons, wishes, config, may_refuse=True)
     return _ham(score, reasons, wishes, config)
@@ -205,13 +206,14 @@ def _spam_fields(
 
 def _judge_graymail(findings: Findings, wishes: Preferences, config: Config, *, is_spam: bool) -> Verdict:
     finding = findings.graymail
-    if finding is None or isinstance(finding, FailedCheck):
-        failed = Action.TEMPFAIL if config.graymail.on_error == "tempfail" else Action.DELIVER
-        return Verdict("error", failed)
     if is_spam:
         return Verdict(Graymail.NONE.value)
     if named := declared(wishes.senders, findings.sender):
-        finding = replace(finding, graymail=named, confidence=1.0, certain=True)
+        way_out = finding.unsubscribe if isinstance(finding, GraymailFinding) else Unsubscribe.NONE
+        finding = GraymailFinding(named, certain=True, unsubscribe=way_out)
+    if finding is None or isinstance(finding, FailedCheck):
+        failed = Action.TEMPFAIL if config.graymail.on_error == "tempfail" else Action.DELIVER
+        return Verdict("error", failed)
     match finding.graymail:
         case Graymail.NONE:
             return Verdict(Graymail.NONE.value)

@@ -28,6 +28,7 @@ def _is_internal(envelope: Envelope, config: Config) -> bool:
         client = ip_address(envelope.client_ip)
     except ValueError:
         return False
+    client = getattr(client, "ipv4_mapped", None) or client
     return any(client in network for network in config.mail.internal_networks)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from tamis.finding import Graymail, Sender
+from tamis.finding import Authentication, Graymail, Sender
 from tamis.preferences import SenderLists
 
 EXACT = 1_000_000  # above any number of labels (RFC 1035 section 2.3.4: at most 127)
@@ -16,6 +16,7 @@ class Standing(Enum):
 
     ALLOWED = "allowed"
     BLOCKED = "blocked"
+    UNVERIFIED = "unverified"  # allowed, but the From domain is forged: without effect
     UNLISTED = "unlisted"
 
 
@@ -35,14 +36,21 @@ def _best(patterns: Iterable[str], senders: Iterable[str]) -> int:
 
 
 def standing(levels: Iterable[SenderLists], sender: Sender) -> Standing:
-    """Return the first level's answer that has one; within it the more specific, on a tie allowed."""
+    """Return the first level's answer that has one; within it the more specific, on a tie allowed.
+
+    Where the From domain is forged, only blocking counts: a forger gets nothing from being like a friend.
+    """
     author = (sender.from_address,) if sender.from_address else ()
     either = (*author, sender.mail_from) if sender.mail_from else author
+    forged = sender.authentication is Authentication.FAILED
+    unlisted = Standing.UNLISTED
     for lists in levels:
         allowed, blocked = _best(lists.allowed, author), _best(lists.blocked, either)
+        if forged and allowed:
+            allowed, unlisted = 0, Standing.UNVERIFIED
         if allowed or blocked:
             return Standing.ALLOWED if allowed >= blocked else Standing.BLOCKED
-    return Standing.UNLISTED
+    return unlisted
 
 
 def declared(levels: Iterable[SenderLists], sender: Sender) -> Graymail | None:

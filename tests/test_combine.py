@@ -1,0 +1,268 @@
+"""One transaction for many: means, recipients, fields and replies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.examples import (
+    GUESSED,
+    INFECTED,
+    NEWSLETTER,
+    SCANNER_AWAY,
+    SPAM,
+    UNSCANNABLE,
+    config,
+    findings,
+    member,
+)
+
+from tamis.config import Config
+from tamis.decision import Plan
+from tamis.finding import Findings, SpamFinding
+from tamis.message import Recipient
+from tamis.policy.combine import combine
+from tamis.policy.decide import decide
+from tamis.preferences import Member, Preferences, Treatment
+from tamis.ticket import Action, Means
+
+ANNA, BOB = "anna@example.org", "bob@example.org"
+DEFAULTS = Preferences()
+FILES = Preferences(spam=Treatment.FILE, newsletter=Treatment.FILE)
+NO_ANTIVIRUS = Preferences(antivirus=False)
+NO_ANTISPAM = Preferences(antispam=False)
+
+Addressee = tuple[Recipient, Member]
+
+
+def to(address: str, wishes: Preferences, *parameters: str, account: str | None = None) -> Addressee:
+    return Recipient(address, parameters), member(account or address, wishes)
+
+
+def plan(
+    found: Findings, *addressees: Addressee, site: Config | None = None, ticket_id: str | None = None
+) -> Plan:
+    site = site or config()
+    decisions = [decide(recipient, one, found, site) for recipient, one in addressees]
+    return combine(decisions, site, ticket_id=ticket_id)
+
+
+def actions(given: Plan) -> list[Action]:
+    return [one.action for one in given.decisions]
+
+
+def test_equal_decisions_are_uniform() -> None:
+    made = plan(findings(antispam=SPAM), to(ANNA, DEFAULTS), to(BOB, DEFAULTS))
+
+    assert made.means is Means.UNIFORM
+    assert made.reply is None
+    assert ("X-Spam-Flag", "YES") in made.fields
+    assert (made.remove_recipients, made.add_recipients) == ((), ())
+
+
+def test_one_recipients_file_is_uniform_and_readdressed() -> None:
+    made = plan(findings(antispam=SPAM), to(BOB, FILES))
+
+    assert made.means is Means.UNIFORM
+    assert made.remove_recipients == (BOB,)
+    assert [one.address for one in made.add_recipients] == ["bob+junk@example.org"]
+    assert ("X-Spam-Flag", "YES") in made.fields
+
+
+def test_decisions_that_differ_in_the_folder_only_are_detail() -> None:
+    made = plan(findings(antispam=SPAM), to(ANNA, DEFAULTS), to(BOB, FILES))
+
+    assert made.means is Means.DETAIL
+    assert made.remove_recipients == (BOB,)
+    assert actions(made) == [Action.MARK, Action.FILE]
+    assert ("X-Spam-Flag", "YES") in made.fields
+
+
+def test_decisions_that_differ_in_fields_are_common() -> None:
+    made = plan(findings(antispam=SPAM), to(ANNA, NO_ANTISPAM), to(BOB, FILES))
+
+    assert made.means is Means.COMMON
+    assert made.fields == ()
+    assert actions(made) == [Action.DELIVER, Action.DELIVER]
+    assert made.remove_recipients == ()
+
+
+def test_common_fields_stay_under_common() -> None:
+    made = plan(findings(antispam=SPAM), to(ANNA, DEFAULTS), to(BOB, Preferences(spam_mark=6.0)))
+
+    assert made.means is Means.COMMON
+    assert [name for name, _ in made.fields] == ["X-Spam-Flag", "X-Spam-Score", "X-Spam-Level"]
+    assert actions(made) == [Action.MARK, Action.MARK]
+
+
+def test_all_who_file_are_filed_under_common() -> None:
+    wishes = replace(FILES, antispam=False)
+    made = plan(findings(antispam=SPAM, graymail=NEWSLETTER), to(ANNA, wishes), to(BOB, FILES))
+
+    assert made.means is Means.COMMON
+    assert actions(made) == [Action.FILE, Action.FILE]
+    assert {one.address for one in made.add_recipients} == {
+        "anna+newsletters@example.org",
+        "bob+junk@example.org",
+    }
+
+
+def test_a_mark_of_nothing_is_a_delivery() -> None:
+    found = findings(antispam=SPAM, graymail=NEWSLETTER)
+    site = config(headers__on_clean=True)
+
+    made = plan(found, to(ANNA, NO_ANTISPAM), to(BOB, DEFAULTS), site=site)
+
+    assert made.fields == (("X-Virus-Scanned", "Tamis"), ("X-Virus-Status", "Clean"))
+    assert actions(made) == [Action.DELIVER, Action.DELIVER]
+
+
+def test_dsn_parameters_are_kept() -> None:
+    given = to(BOB, FILES, "NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;robert@example.com", "X=1")
+
+    made = plan(findings(antispam=SPAM), given)
+
+    assert made.add_recipients == (
+        Recipient("bob+junk@example.org", ("NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;robert@example.com")),
+    )
+
+
+def test_the_original_recipient_is_told_where_the_client_did_not() -> None:
+    made = plan(findings(antispam=SPAM), to("bob+x=1@example.org", FILES, account=BOB))
+
+    assert made.add_recipients[0].parameters == ("ORCPT=rfc822;bob+2Bx+3D1@example.org",)
+
+
+@pytest.mark.parametrize("received", ["bob+x@example.org", "robert@example.org", "Bob@Example.ORG"])
+def test_filed_mail_goes_to_the_accounts_own_address(received: str) -> None:
+    made = plan(findings(antispam=SPAM), to(received, FILES, account=BOB))
+
+    assert made.remove_recipients == (received,)
+    assert made.add_recipients[0].address == "bob+junk@example.org"
+    assert made.decisions[0].recipient.address == received
+
+
+def test_what_comes_to_the_folders_own_address_stays_there() -> None:
+    made = plan(findings(antispam=SPAM), to("bob+junk@example.org", FILES, account=BOB), to(BOB, FILES))
+
+    assert made.remove_recipients == (BOB,)
+    assert made.add_recipients == ()
+
+
+def test_a_group_that_agrees_is_left_unexpanded() -> None:
+    team = Recipient("team@example.org")
+
+    made = plan(findings(antispam=SPAM), (team, member(ANNA)), (team, member(BOB)))
+
+    assert (made.means, made.remove_recipients) == (Means.UNIFORM, ())
+
+
+def test_a_group_that_differs_counts_as_its_members() -> None:
+    team = Recipient("team@example.org")
+
+    made = plan(findings(antispam=SPAM), (team, member(ANNA)), (team, member(BOB, FILES)))
+
+    assert made.means is Means.DETAIL
+    assert made.remove_recipients == ("team@example.org",)
+    assert {one.address for one in made.add_recipients} == {ANNA, "bob+junk@example.org"}
+    assert {one.parameters for one in made.add_recipients} == {("ORCPT=rfc822;team@example.org",)}
+
+
+def test_malware_for_all_is_refused_by_its_name() -> None:
+    made = plan(findings(antivirus=INFECTED), to(ANNA, DEFAULTS), to(BOB, DEFAULTS), ticket_id="01J0")
+
+    assert str(made.reply) == "550 5.7.1 Message contains malware (Eicar-Test-Signature) [01J0]"
+    assert actions(made) == [Action.REFUSE, Action.REFUSE]
+
+
+def test_malware_for_some_is_discarded_for_those_who_have_antivirus_on() -> None:
+    made = plan(findings(antivirus=INFECTED), to(ANNA, DEFAULTS), to(BOB, NO_ANTIVIRUS))
+
+    assert made.reply is None
+    assert actions(made) == [Action.DISCARD, Action.DELIVER]
+    assert made.remove_recipients == (ANNA,)
+    assert made.fields == ()
+
+
+def test_malware_for_some_is_not_discarded_where_the_operator_says_mark() -> None:
+    site = config(antivirus__mixed="mark")
+
+    made = plan(findings(antivirus=INFECTED), to(ANNA, DEFAULTS), to(BOB, NO_ANTIVIRUS), site=site)
+
+    assert Action.DISCARD not in actions(made)
+    assert made.remove_recipients == ()
+    assert made.fields == ()  # under means common the mark would show in the copy of who has it off
+
+
+def test_malware_is_named_whoever_comes_first() -> None:
+    found = findings(antivirus=INFECTED, antispam=SPAM)
+    site = config(antispam__refuse=6.0)
+
+    made = plan(found, to(ANNA, NO_ANTIVIRUS), to(BOB, DEFAULTS), site=site)
+
+    assert str(made.reply) == "550 5.7.1 Message contains malware (Eicar-Test-Signature)"
+
+
+def test_spam_for_all_is_refused_without_a_users_setting() -> None:
+    made = plan(
+        findings(antispam=SPAM), to(BOB, DEFAULTS), site=config(antispam__refuse=6.0), ticket_id="01J0"
+    )
+
+    assert str(made.reply) == "550 5.7.1 Message refused as spam [01J0]"
+
+
+def test_a_spam_refusal_of_one_is_filed() -> None:
+    site = config(antispam__refuse=6.0)
+    # Both have the same fields, so that only the folder differs.
+    refused, kept = to(ANNA, DEFAULTS), to(BOB, DEFAULTS)
+
+    decisions = [
+        decide(*refused, findings(antispam=SPAM), site),
+        decide(*kept, findings(antispam=SPAM), config()),
+    ]
+    made = combine(decisions, site)
+
+    assert made.means is Means.DETAIL
+    assert actions(made) == [Action.FILE, Action.MARK]
+    assert [one.address for one in made.add_recipients] == ["anna+junk@example.org"]
+
+
+def test_a_message_that_cannot_be_scanned_is_refused_in_these_words() -> None:
+    site = config(antivirus__on_unscannable="refuse")
+
+    made = plan(findings(antivirus=UNSCANNABLE), to(BOB, DEFAULTS), site=site)
+
+    assert str(made.reply) == "550 5.7.1 Message cannot be scanned for malware"
+
+
+def test_what_cannot_be_scanned_is_not_discarded() -> None:
+    site = config(antivirus__on_unscannable="refuse")
+
+    made = plan(findings(antivirus=UNSCANNABLE), to(ANNA, DEFAULTS), to(BOB, NO_ANTIVIRUS), site=site)
+
+    assert Action.DISCARD not in actions(made)
+    assert made.remove_recipients == ()
+
+
+def test_one_tempfail_is_everyones() -> None:
+    made = plan(findings(antivirus=SCANNER_AWAY), to(ANNA, DEFAULTS), to(BOB, NO_ANTIVIRUS), ticket_id="01J0")
+
+    assert str(made.reply) == "451 4.7.1 Filter temporarily unavailable, try again later [01J0]"
+    assert actions(made) == [Action.TEMPFAIL, Action.TEMPFAIL]
+
+
+def test_no_recipient_is_a_tempfail() -> None:
+    assert str(combine([], config()).reply).startswith("451 4.7.1 ")
+
+
+def test_fields_stand_in_the_order_of_the_filters() -> None:
+    made = plan(findings(antivirus=GUESSED, antispam=SpamFinding(7.3)), to(BOB, DEFAULTS))
+
+    assert [name for name, _ in made.fields] == [
+        "X-Virus-Scanned",
+        "X-Virus-Status",
+        "X-Spam-Flag",
+        "X-Spam-Score",
+        "X-Spam-Level",
+        "X-Spam-Status",
+    ]
