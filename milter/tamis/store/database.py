@@ -24,6 +24,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._url = dialect.parse(settings.url)
         self._engine = dialect.engine(self._url, settings.timeout)
+        self._timeout = settings.timeout
         self._file = dialect.path(self._url)
         self._opened: tuple[int, int] | None = None  # device and inode of the file that is open
         self._connection: Connection | None = None
@@ -47,7 +48,7 @@ class Database:
         """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable."""
         with self._translated():
             connection = self._open()
-            dialect.begin(connection)
+            dialect.begin(connection, self._timeout)
             yield connection
             connection.commit()
 

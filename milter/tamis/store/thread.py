@@ -190,8 +190,9 @@ class Store:
         self._hand_over(lambda: self._keep(jobs, found))
 
     def _write(self, jobs: Sequence[Addition]) -> None:
+        rows = tickets.rows([job.ticket for job in jobs])
         with self._database.writing() as connection:
-            tickets.add(connection, [job.ticket for job in jobs])
+            tickets.add(connection, rows)
         self._hand_over(lambda: _succeed(jobs))
 
     def _fail(self, jobs: Sequence[Job], text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -30,24 +30,31 @@ class Query:
     until: int | None = None  # exclusive, Unix time in milliseconds
 
 
-def add(connection: Connection, tickets: Sequence[Ticket]) -> None:
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Tickets, ready to be written, so that the lock is held no longer than that takes."""
+
+    tickets: Sequence[Mapping[str, object]]
+    links: Sequence[Mapping[str, object]]
+
+
+def rows(given: Sequence[Ticket]) -> Rows:
+    """Return the rows of tickets."""
+    tickets: list[Mapping[str, object]] = []
+    links: list[Mapping[str, object]] = []
+    for one in given:
+        when = (datetime.fromisoformat(one.time) - EPOCH) // MILLISECOND
+        body = _encode(one.as_json())
+        tickets.append({"id": one.id, "time": when, "message_id": one.message_id, "body": body})
+        links += ({"account": account, "time": when, "ticket": one.id} for account in one.accounts())
+    return Rows(tickets, links)
+
+
+def add(connection: Connection, given: Rows) -> None:
     """Write tickets."""
-    rows, links = [], []
-    for one in tickets:
-        milliseconds = (datetime.fromisoformat(one.time) - EPOCH) // MILLISECOND
-        rows.append(
-            {
-                "id": one.id,
-                "time": milliseconds,
-                "message_id": one.message_id,
-                "body": _encode(one.as_json()),
-            }
-        )
-        for account in one.accounts():
-            links.append({"account": account, "time": milliseconds, "ticket": one.id})
-    connection.execute(insert(ticket), rows)
-    if links:
-        connection.execute(insert(ticket_account), links)
+    connection.execute(insert(ticket), given.tickets)
+    if given.links:
+        connection.execute(insert(ticket_account), given.links)
 
 
 def find(connection: Connection, query: Query) -> Iterator[str]:
