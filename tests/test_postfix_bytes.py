@@ -119,6 +119,16 @@ def test_messages_of_one_connection_are_strangers(site: Site) -> None:
     assert third.ticket["sender"] == "robin@example.net"
 
 
+def test_message_that_is_broken_off_leaves_no_ticket(site: Site) -> None:
+    raw = mail.letter()
+
+    with site.connect(client="192.0.2.111") as client:
+        client.break_off(raw, "anna@example.org")
+    site.postfix.wait_for_log("lost connection after DATA (")
+
+    assert site.tickets(raw) == []
+
+
 def test_forged_fields_of_our_names_are_removed(site: Site) -> None:
     forged = (
         "X-Spam-Flag: NO\nx-spam-score: -7\nX-SPAM-STATUS: No\nX-Virus-Status: Clean\nX-Virus-Scanned: yes\n"

@@ -103,6 +103,39 @@ def test_mail_passes_once_the_scanner_is_back(unscanned_site: Site, clamd: Priva
     assert refused.reply.code == 550
 
 
+@pytest.mark.parametrize("reply", [Behaviour.CLOSE, b"", b"nonsense\0", b"fd[7]: Not enough memory ERROR\0"])
+def test_mail_is_tempfailed_while_the_scanner_talks_nonsense(
+    unscanned_site: Site, reply: bytes | Behaviour
+) -> None:
+    with CountingClamd(reply) as broken, scanner_back(unscanned_site, broken.address):
+        story = unscanned_site.receive(mail.letter(), "anna@example.org")
+
+    assert story.reply.code == 451
+
+
+def test_guess_of_the_scanner_is_marked(unscanned_site: Site) -> None:
+    guess = b"fd[7]: Heuristics.Phishing.Email.SpoofedDomain FOUND\0"
+
+    with CountingClamd(guess) as guessing, scanner_back(unscanned_site, guessing.address):
+        story = unscanned_site.receive(mail.letter(), "anna@example.org")
+
+    assert story.verdicts == {"anna@example.org=anna@example.org": "infected ham none mark"}
+    assert story.copy.fields == (
+        ("X-Virus-Scanned", "Tamis"),
+        ("X-Virus-Status", "Infected (Heuristics.Phishing.Email.SpoofedDomain)"),
+    )
+
+
+def test_message_that_no_scanner_can_scan_passes(unscanned_site: Site) -> None:
+    limit = b"fd[7]: Heuristics.Limits.Exceeded.MaxFileSize FOUND\0"
+
+    with CountingClamd(limit) as limited, scanner_back(unscanned_site, limited.address):
+        story = unscanned_site.receive(mail.letter(), "anna@example.org")
+
+    assert story.verdicts == {"anna@example.org=anna@example.org": "error ham none deliver"}
+    assert story.copy.fields == ()
+
+
 def test_scanner_that_hangs_holds_up_its_own_message_alone(unscanned_site: Site) -> None:
     with (
         CountingClamd(Behaviour.HANG) as hanging,

@@ -140,12 +140,12 @@ def test_outside_client_that_claims_our_domain_is_incoming(site: Site) -> None:
     assert story.ticket["sender_account"] is None
 
 
-def test_local_program_sends_outgoing_mail(site: Site) -> None:
+def test_bounce_of_an_internal_host_is_outgoing(site: Site) -> None:
     raw = mail.letter()
 
-    site.postfix.sendmail("-f", "anna@example.org", OUTSIDE, message=raw.replace(b"\r\n", b"\n"))
+    with site.connect(client=None) as client:
+        story = site.story(raw, client.send(raw, OUTSIDE, sender=""))
 
-    sent = site.postfix.sink.wait_for(mail.message_id(raw).encode())
-    (ticket,) = site.tickets(raw)
-    assert sent.content.endswith(raw)
-    assert ticket["direction"] == "outgoing"
+    assert story.ticket["direction"] == "outgoing"
+    assert story.ticket["sender"] == ""
+    assert story.ticket["sender_account"] is None

@@ -90,8 +90,11 @@ class Postfix:
         self._make_folders(folder)
         self._passwords = Passwords(self._queue / "tamis/auth")
         self._write(folder)
-        self._environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": f"{PROGRAMS}/usr/lib/postfix"}
-        self._environment["MAIL_CONFIG"] = str(self._config)
+        self.environment: Mapping[str, str] = {  # what its commands need
+            "PATH": f"{PROGRAMS}/usr/sbin:{os.environ['PATH']}",
+            "LD_LIBRARY_PATH": f"{PROGRAMS}/usr/lib/postfix",
+            "MAIL_CONFIG": str(self._config),
+        }
         self._master = self._start()
 
     def _behind_socket(self, path: str) -> Listeners:
@@ -135,7 +138,7 @@ class Postfix:
             yield from ("  -o smtpd_sasl_auth_enable=yes", snippet("master.cf, submission").rstrip())
 
     def _start(self) -> subprocess.Popen[str]:
-        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self._environment.items())]
+        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self.environment.items())]
         program = PROGRAMS / "usr/lib/postfix/sbin/master"
         master = subprocess.Popen(
             [*command, program, "-s", "-c", self._config],
@@ -191,12 +194,12 @@ class Postfix:
     def sendmail(self, *arguments: str, message: bytes) -> None:
         """Hand in a message as a local program does."""
         program = PROGRAMS / "usr/sbin/sendmail"
-        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self._environment.items())]
+        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self.environment.items())]
         subprocess.run([*command, program, *arguments], input=message, check=True)
 
     def flush(self) -> None:
         """Try deferred mail now."""
-        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self._environment.items())]
+        command = [*SUDO, "env", *(f"{key}={value}" for key, value in self.environment.items())]
         subprocess.run([*command, PROGRAMS / "usr/sbin/postqueue", "-f"], check=True)
 
     def stop(self) -> None:

@@ -83,9 +83,17 @@ class Connection:
         """Give up the message that was begun."""
         self._smtp.rset()
 
+    def break_off(self, message: bytes, recipient: str) -> None:
+        """Hang up in the middle of a message."""
+        self.begin(recipient)
+        self._smtp.docmd("DATA")
+        self._smtp.send(message)
+        self._smtp.close()
+
     def close(self) -> None:
         """Say goodbye."""
-        self._smtp.quit()
+        if self._smtp.sock is not None:
+            self._smtp.quit()
 
 
 @contextmanager
