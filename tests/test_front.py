@@ -21,7 +21,7 @@ from tests.servers.echo import Echo, echo
 
 from tamis.message import Envelope, Recipient
 from tamis.sandbox import wire
-from tamis.sandbox.client import Answer, Client, Connection, Verdict, queue_id
+from tamis.sandbox.client import Answer, Client, Connection, Verdict, new_queue_id
 from tamis.sandbox.section import Field, Section, split
 from tamis.sandbox.wire import InsertField
 
@@ -147,8 +147,8 @@ def test_aborted_message_leaves_nothing_behind(front: Echo) -> None:
     async def story() -> Answer:
         async with await Connection.open(front.address, CLIENT, helo="x") as mta:
             await mta.mail("lost@example.net", auth_user="lost")
-            await mta.rcpt("lost@example.org")
-            await mta.abort()
+            await mta.rcpt(Recipient("lost@example.org"))
+            mta.abort()
             return await mta.send(ENVELOPE, RAW)
 
     answer = asyncio.run(story())
@@ -168,8 +168,8 @@ def test_field_name_that_is_not_utf8_keeps_its_place(front: Echo) -> None:
     async def story() -> Answer:
         async with await Connection.open(front.address, CLIENT, helo="x") as mta:
             await mta.mail("anna@example.net")
-            await mta.rcpt("bob@example.org")
-            return await mta.message(section, "4XyZ")
+            await mta.rcpt(Recipient("bob@example.org"))
+            return await mta.message(section)
 
     answer = asyncio.run(story())
 
@@ -212,7 +212,7 @@ def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(tmp_p
     async def story(front: Echo) -> tuple[list[Verdict], list[Verdict]]:
         async def one(raw: bytes) -> Verdict:
             async with await Connection.open(front.address, CLIENT, helo="x") as mta:
-                return (await mta.send(replace(ENVELOPE, queue_id=queue_id()), raw)).verdict
+                return (await mta.send(replace(ENVELOPE, queue_id=new_queue_id()), raw)).verdict
 
         inside: list[asyncio.Task[Verdict]] = []
         while len(inside) < 4:

@@ -156,6 +156,7 @@ def test_dialogue_is_told_in_its_order(tmp_path: Path) -> None:
         Command.END_OF_HEADER,
         Command.BODY,
         Command.END_OF_MESSAGE,
+        Command.ABORT,
         Command.QUIT,
     ]
 
@@ -182,8 +183,8 @@ def test_commands_that_await_no_answer_go_out_in_one_write(tmp_path: Path) -> No
     exchange(one, tmp_path)
 
     negotiation, everything, goodbye = one.writes
-    assert (negotiation, goodbye) == (1, 1)
-    assert everything == len(one.commands) - 2
+    assert (negotiation, goodbye) == (1, 2)  # the latter: abort and quit
+    assert everything == len(one.commands) - 3
 
 
 def test_unwanted_commands_are_not_told(tmp_path: Path) -> None:
@@ -195,12 +196,13 @@ def test_unwanted_commands_are_not_told(tmp_path: Path) -> None:
         assert one.told(command) == []
 
 
-def test_queue_id_is_told_from_data_on_only(tmp_path: Path) -> None:
+def test_queue_id_is_told_once_a_recipient_is_taken(tmp_path: Path) -> None:
     one = Filter()
 
     exchange(one, tmp_path)
 
     assert "i" not in one.macros(Command.MAIL)[0]
+    assert [told.get("i") for told in one.macros(Command.RCPT)] == [None, "4XyZ"]
     assert one.macros(Command.DATA) == one.macros(Command.END_OF_MESSAGE) == [{"i": "4XyZ"}]
 
 
@@ -405,6 +407,20 @@ def test_own_trace_is_not_counted_as_an_occurrence() -> None:
     message = edited(ChangeField(1, b"Received", b""), raw=raw, received=b"Received: here\r\n")
 
     assert message == b"Received: here\r\n" + RAW
+
+
+def test_own_trace_stays_hidden_below_an_inserted_field() -> None:
+    changes = (InsertField(0, b"X-A", b" 1"), ChangeField(1, b"X-A", b""), ChangeField(1, b"Received", b""))
+
+    assert edited(*changes, received=b"Received: here\r\n") == b"Received: here\r\n" + RAW
+
+
+def test_added_field_can_be_changed() -> None:
+    head, _, body = RAW.partition(b"\r\n\r\n")
+
+    message = edited(AddField(b"X-A", b" 1"), ChangeField(1, b"X-A", b" 2"))
+
+    assert message == head + b"\r\nX-A: 2\r\n\r\n" + body
 
 
 def test_recipients_are_removed_and_added_once() -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from tamis import address
-from tamis.message import Envelope
+from tamis.message import Envelope, Recipient
 from tamis.sandbox import wire
 from tamis.sandbox.events import Event, Teller
 from tamis.sandbox.section import Section, split
@@ -54,8 +54,8 @@ class Client:
     ip: str | None = "192.0.2.25"
     name: str = "unknown"
     port: int = 49152
-    daemon_name: str = "smtpd"
     mta_name: str = "mx.example.org"
+    daemon_name: str | None = None  # None: the MTA's name, Postfix's default of milter_macro_daemon_name
 
     def macros(self) -> Mapping[str, str]:
         """Return the macros that hold for the whole connection."""
@@ -64,7 +64,7 @@ class Client:
             "j": self.mta_name,
             "v": "Tamis sandbox",
             "_": f"{self.name} [{ip}]",
-            "{daemon_name}": self.daemon_name,
+            "{daemon_name}": self.daemon_name or self.mta_name,
             "{daemon_addr}": "127.0.0.1",
             "{client_addr}": ip,
             "{client_name}": self.name,
@@ -89,7 +89,7 @@ class MilterUnavailable(Exception):
     """The filter cannot be reached, hung up, or answered nothing in time."""
 
 
-def queue_id() -> str:
+def new_queue_id() -> str:
     """Return a queue ID that was not used before, in the form of Postfix's short ones."""
     return f"{time.time_ns() // 1000 & 0xFFFFF:05X}{next(_serial) & 0xFFFFFF:06X}"
 
@@ -115,6 +115,7 @@ class Connection:
         self._message: Answer | None = None  # its answer to this message, given before its end
         self._skipped: Command | None = None  # it wants no more of these for now
         self.options = Options()
+        self.queue_id = new_queue_id()  # of the message in hand
 
     @classmethod
     async def open(cls, milter: str, client: Client = STRANGER, helo: str | None = None) -> Self:
@@ -173,10 +174,16 @@ class Connection:
         return await self._tell(self._teller.helo(name, self._macros))
 
     async def mail(
-        self, address: str, parameters: Sequence[str] = (), *, auth_user: str | None = None
+        self,
+        address: str,
+        parameters: Sequence[str] = (),
+        *,
+        auth_user: str | None = None,
+        queue_id: str | None = None,
     ) -> str | None:
-        """Tell of MAIL FROM, and who has authenticated himself."""
+        """Tell of MAIL FROM, and who has authenticated himself; queue_id is a new one if not given."""
         self._message = None
+        self.queue_id = queue_id or new_queue_id()
         macros = {**self._client.macros(), "{mail_addr}": address, "{mail_mailer}": "smtp"}
         macros["{mail_host}"] = address.rpartition("@")[2]
         if auth_user is not None:
@@ -184,25 +191,34 @@ class Connection:
         self._macros = macros
         return await self._tell(self._teller.mail(address, parameters, self._macros))
 
-    async def rcpt(self, address: str, parameters: Sequence[str] = ()) -> str | None:
-        """Tell of RCPT TO; a refusal is for this recipient alone."""
-        macros = {**self._macros, "{rcpt_addr}": address, "{rcpt_mailer}": "smtp"}
-        macros["{rcpt_host}"] = address.rpartition("@")[2]
-        return await self._tell(self._teller.rcpt(address, parameters, macros))
+    async def rcpt(self, recipient: Recipient) -> str | None:
+        """Tell of RCPT TO; a refusal is for this recipient alone.
 
-    async def message(self, section: Section, queue_id: str) -> Answer:
+        Postfix makes its queue file, and so the queue ID, once it has taken a recipient.
+        """
+        address, parameters = recipient.address, recipient.parameters
+        macros = {**self._macros, "{rcpt_addr}": recipient.resolved or address, "{rcpt_mailer}": "smtp"}
+        macros["{rcpt_host}"] = address.rpartition("@")[2]
+        refusal = await self._tell(self._teller.rcpt(address, parameters, macros))
+        if refusal is None:
+            self._macros["i"] = self.queue_id
+        return refusal
+
+    async def message(self, section: Section) -> Answer:
         """Tell of DATA and of the message, and return what becomes of it."""
-        self._macros["i"] = queue_id
+        self._macros["i"] = self.queue_id
         modifications: list[Modification] = []
         for event in (self._teller.data(self._macros), *self._teller.message(section, self._macros)):
             if self._done is not None:
-                return self._done
+                break
             if event.command is not self._skipped:
                 self._message = await self._ask(event, modifications)
-        return replace(self._message or Answer(Verdict.ACCEPT), modifications=tuple(modifications))
+        answer = replace(self._done or Answer(Verdict.ACCEPT), modifications=tuple(modifications))
+        self.abort()  # as Postfix does after each message, too
+        return answer
 
-    async def abort(self) -> None:
-        """Tell that the message is given up (RSET); the connection goes on."""
+    def abort(self) -> None:
+        """Tell, with the next command, that the message is given up (RSET); the connection goes on."""
         self._waiting.append(wire.frame(Command.ABORT))
         self._message = None
 
@@ -212,18 +228,23 @@ class Connection:
         Of the envelope, the client's part was told when the connection was opened. Recipients that are
         refused at RCPT are left out; if all are, the answer is the last one's refusal.
         """
-        refusal = await self.mail(envelope.mail_from, envelope.mail_parameters, auth_user=envelope.auth_user)
+        refusal = await self.mail(
+            envelope.mail_from,
+            envelope.mail_parameters,
+            auth_user=envelope.auth_user,
+            queue_id=envelope.queue_id,
+        )
         if refusal is not None:
-            await self.abort()
+            self.abort()
             return _refusal(refusal)
         refused = []
         for one in envelope.recipients:
-            if (refusal := await self.rcpt(one.address, one.parameters)) is not None:
+            if (refusal := await self.rcpt(one)) is not None:
                 refused.append((one.address, refusal))
         if refused and len(refused) == len(envelope.recipients):
-            await self.abort()
+            self.abort()
             return replace(_refusal(refused[-1][1]), refused=tuple(refused))
-        answer = await self.message(split(raw), envelope.queue_id or queue_id())
+        answer = await self.message(split(raw))
         return replace(answer, refused=tuple(refused))
 
     @property

@@ -56,32 +56,36 @@ def apply(
 
 
 class _Fields:
-    """The header section as cleanup(8) keeps it; what was appended is not found again."""
+    """The header section as Postfix 3.7 changes it; the first field is the MTA's own."""
 
     def __init__(self, fields: list[Field]) -> None:
+        self._own = fields[0]
         self._fields = fields
-        self._appended: list[Field] = []
 
     def octets(self) -> list[bytes]:
-        return [field.octets for field in (*self._fields, *self._appended)]
+        return [field.octets for field in self._fields]
 
     def append(self, name: bytes, value: bytes) -> None:
         last = self._fields[-1]
         if last.octets and not last.octets.endswith(b"\n"):
             self._fields[-1] = Field(last.name, last.octets + b"\r\n")
-        self._appended.append(_field(name, value))
+        self._fields.append(_field(name, value))
 
     def insert(self, change: InsertField) -> None:
-        """Insert into the section as delivered, the MTA's own trace field included."""
+        """Insert into the section as delivered: the MTA's own field counts."""
         if change.index < len(self._fields):
             self._fields.insert(change.index, _field(change.name, change.value))
         else:
             self.append(change.name, change.value)
 
     def change(self, change: ChangeField) -> None:
-        """Change in the section as received, without the topmost field; 0 means 1."""
+        """Change in the section without the MTA's own field, wherever that stands; index 0 means 1."""
         name = change.name.lower()
-        found = [at for at, field in enumerate(self._fields) if at and field.name.lower() == name]
+        found = [
+            at
+            for at, field in enumerate(self._fields)
+            if field is not self._own and field.name.lower() == name
+        ]
         which = max(change.index, 1) - 1
         if which >= len(found):
             if change.value:

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import Envelope as SmtpEnvelope
 
 from tamis.interfaces import Directory, StoreUnavailable
 from tamis.message import Recipient
-from tamis.sandbox.client import UNAVAILABLE, Answer, Client, Connection, MilterUnavailable, Verdict, queue_id
+from tamis.sandbox.client import UNAVAILABLE, Answer, Client, Connection, MilterUnavailable, Verdict
 from tamis.sandbox.edit import apply
 from tamis.sandbox.maildir import OUTSIDE, Mailbox, Maildirs
 from tamis.sandbox.section import split
@@ -182,7 +182,7 @@ class Conversation(SMTP):
             return UNAVAILABLE
         recipient = Recipient(address, self._parameters)
         try:
-            refusal = await self._milter.rcpt(recipient.address, recipient.parameters)
+            refusal = await self._milter.rcpt(recipient)
         except (MilterUnavailable, ProtocolError) as error:
             return await self._lose(error)
         if refusal is None:
@@ -195,9 +195,9 @@ class Conversation(SMTP):
         if self._milter is None:
             return UNAVAILABLE
         raw = envelope.original_content or b""
-        name = queue_id()
+        name = self._milter.queue_id
         try:
-            answer = await self._milter.message(split(raw), name)
+            answer = await self._milter.message(split(raw))
         except (MilterUnavailable, ProtocolError) as error:
             return await self._lose(error)
         log.info("%s: recipients=%d milter=%s", name, len(self._recipients), answer.verdict.value)
@@ -214,7 +214,7 @@ class Conversation(SMTP):
     async def handle_RSET(self, server: SMTP, session: Session, envelope: SmtpEnvelope) -> str:
         """Tell the milter that the message is given up."""
         if self._milter is not None:
-            await self._milter.abort()
+            self._milter.abort()
         return "250 2.0.0 Ok"
 
     async def handle_exception(self, error: Exception) -> str:
