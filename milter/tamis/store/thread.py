@@ -8,6 +8,7 @@ until something changes, so that most messages wait for the thread only once, fo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -158,11 +159,12 @@ class Store:
 
     def _look(self) -> None:
         """Forget what was resolved where something that it depends on has changed."""
-        try:
-            changed = [one.changed() for one in self._watched]
-        except StoreUnavailable:
-            return  # whoever needs the store hears of it; a new connection counts as a change
-        if any(changed):
+        changed = False
+        for one in self._watched:
+            # Who needs a store that is away hears of it; a new connection counts as a change.
+            with contextlib.suppress(StoreUnavailable):
+                changed |= one.changed()
+        if changed:
             self._hand_over(self._cache.clear)
 
     def _work(self, jobs: Sequence[Job], act: Callable[[Sequence[Job]], None]) -> None:
