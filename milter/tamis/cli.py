@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     named = [given[0]] if given and given[0] in COMMANDS else list(COMMANDS)
+    if given == ["--version"]:
+        named = []
     try:
         options = parser(named).parse_args(given)
     except SystemExit as stop:

@@ -10,6 +10,8 @@ from sqlalchemy import make_url
 from tamis import address
 from tamis.config import Config
 
+POSTGRESQL = 5432  # port (IANA)
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -37,12 +39,19 @@ def manifest(config: Config) -> Iterator[Connection]:
         yield _connection("antivirus", clamd, carries)
     url = make_url(config.store.url)
     if url.get_backend_name() != "sqlite":
-        host = url.host or "localhost"
-        peer = host if host.startswith("/") else f"inet:{host}:{url.port or 5432}"
-        local = host.startswith("/") or address.InetAddress(host, url.port or 5432).is_loopback
-        yield Connection("store", peer, "settings, accounts, tickets", not local)
+        given = url.query.get("host") or url.host or "localhost"  # in the query: a list, or a socket's folder
+        for host in (given,) if isinstance(given, str) else given:
+            yield _database(host, url.port or POSTGRESQL)
     if config.resend.relay:
         yield _connection("resend", config.resend.relay, "copies of messages, to the MTA")
+
+
+def _database(host: str, port: int) -> Connection:
+    carries = "settings, accounts, tickets"
+    if host.startswith("/"):
+        return Connection("store", f"unix:{host}", carries, leaves_host=False)
+    peer = address.InetAddress(host, port)
+    return Connection("store", str(peer), carries, leaves_host=not peer.is_loopback)
 
 
 def _connection(purpose: str, text: str, carries: str) -> Connection:

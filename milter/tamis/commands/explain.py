@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from tamis import config as configuration
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config
 from tamis.message import Envelope, HeaderField, Message, Recipient
-from tamis.pipeline import Judgement, about, judge, milliseconds_now
+from tamis.pipeline import Judgement, about, clean, judge, milliseconds_now
 from tamis.service import parts
+
+FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")  # RFC 5322 section 3.6.8
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -71,8 +74,8 @@ def _message(raw: bytes, args: argparse.Namespace) -> Message:
         authors = bare.content.from_addresses
         sender = paths[0].decode("utf-8", "replace") if paths else authors[0] if authors else ""
     to = args.to or [one for name in (b"to", b"cc") for one in bare.content.addresses(name)]
-    recipients = tuple(Recipient(one.strip("<>")) for one in dict.fromkeys(to))
-    envelope = Envelope(mail_from=sender.strip("<>"), recipients=recipients, client_ip=args.client)
+    recipients = tuple(Recipient(clean(one.strip("<>"))) for one in dict.fromkeys(to))
+    envelope = Envelope(mail_from=clean(sender.strip("<>")), recipients=recipients, client_ip=args.client)
     return Message(envelope, fields, body)
 
 
@@ -81,18 +84,22 @@ def parse(raw: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
     if raw.startswith(b"From "):  # mbox
         raw = raw.partition(b"\n")[2]
     raw = raw.replace(b"\r\n", b"\n")
-    head, _, body = (b"\n" + raw).partition(b"\n\n")
     fields: list[HeaderField] = []
-    for line in head[1:].split(b"\n"):
+    at = 0
+    while at < len(raw):
+        end = raw.find(b"\n", at)
+        end = len(raw) if end < 0 else end
+        line = raw[at:end]
         if line[:1] in (b" ", b"\t") and fields:
             fields[-1] = (fields[-1][0], fields[-1][1] + b"\n" + line)
-        elif b":" in line:
+        elif FIELD_NAME.match(line):
             name, _, value = line.partition(b":")
             fields.append((name, value))
-        elif line:  # no field: the body has begun without an empty line, as an MTA takes it
-            at = raw.index(line)
-            return tuple(fields), raw[at:].replace(b"\n", b"\r\n")
-    return tuple(fields), body.replace(b"\n", b"\r\n")
+        else:  # without an empty line, too, the body has begun, as MTAs see it
+            at = at if line else end + 1
+            break
+        at = end + 1
+    return tuple(fields), raw[at:].replace(b"\n", b"\r\n")
 
 
 def _as_json(message: Message, judgement: Judgement, config: Config) -> dict[str, object]:
@@ -117,8 +124,10 @@ def _print(message: Message, judgement: Judgement) -> None:
         print(f"recipient  <{one.recipient.address}> ({account}): {one.action.value}")
         malware = f" ({one.malware})" if one.malware else ""
         print(f"  antivirus  {one.antivirus}{malware}")
-        score = f" {one.score:.1f} bits: {', '.join(one.reasons or ()) or 'no reasons'}"
-        print(f"  antispam   {one.antispam}{score if one.score is not None else ''}"[:400])
+        score = ""
+        if one.score is not None:
+            score = f" {one.score:.1f} bits: {', '.join(one.reasons or ()) or 'no reasons'}"
+        print(f"  antispam   {one.antispam}{score}"[:400])
         print(f"  graymail   {one.graymail}")
         if one.folder and one.action.value == "file":
             print(f"  folder     {one.folder}")

@@ -1,0 +1,192 @@
+"""`tamis explain` says what would be done, and stores nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamis import cli
+from tamis.commands import explain
+from tamis.message import Envelope, Message
+
+LETTER = b"""\
+Return-Path: <anna@example.net>
+From: Anna <anna@example.net>
+To: bob@example.org, Carol <carol@example.com>
+Cc: dora@example.org
+Subject: Tomorrow
+Message-ID: <1@example.net>
+X-Spam-Flag: NO
+
+Hello Bob,
+
+see you tomorrow.
+"""
+GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*" + b"GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "tamis.toml"
+    file.write_text(
+        f'[mail]\ndomains = ["example.org"]\n[store]\nurl = "sqlite:///{tmp_path}/tamis.db"\n'
+        '[users.defaults]\nantivirus = "off"\n[outgoing]\nantivirus = false\n'
+    )
+    return file
+
+
+class Explained:
+    """Runs the command on a message."""
+
+    def __init__(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Take the configuration."""
+        self._config = config
+        self._capsys = capsys
+
+    def __call__(self, raw: bytes, *options: str) -> str:
+        """Return what it prints."""
+        file = self._config.with_name("message.eml")
+        file.write_bytes(raw)
+        status = cli.main(["explain", "--config", str(self._config), str(file), *options])
+        assert status == 0
+        return self._capsys.readouterr().out
+
+    def json(self, raw: bytes, *options: str) -> dict[str, Any]:
+        """Return its JSON."""
+        found: dict[str, Any] = json.loads(self(raw, "--json", *options))
+        return found
+
+
+@pytest.fixture
+def explained(config: Path, capsys: pytest.CaptureFixture[str]) -> Explained:
+    return Explained(config, capsys)
+
+
+def test_the_json_is_the_ticket_without_id_and_with_headers_and_reply(explained: Explained) -> None:
+    found = explained.json(LETTER, "--to", "bob@example.org")
+
+    assert list(found) == [
+        "time",
+        "direction",
+        "mode",
+        "message_id",
+        "queue_id",
+        "sender",
+        "sender_account",
+        "recipients",
+        "means",
+        "headers",
+        "reply",
+    ]
+    assert (found["direction"], found["sender"], found["message_id"]) == (
+        "incoming",
+        "anna@example.net",
+        "<1@example.net>",
+    )
+    assert (found["queue_id"], found["headers"], found["reply"]) == (None, {}, None)
+
+
+def test_spam_is_explained_with_its_fields_and_exit_status_0(explained: Explained) -> None:
+    found = explained.json(LETTER + GTUBE, "--to", "bob@example.org")
+
+    (recipient,) = found["recipients"]
+    assert (recipient["antispam"], recipient["score"], recipient["reasons"]) == ("spam", 1000.0, ["GTUBE"])
+    assert found["headers"]["X-Spam-Flag"] == "YES"
+    assert found["headers"]["X-Spam-Status"] == "Yes, score=1000.0 required=5.0 tests=GTUBE"
+
+
+def test_the_envelope_is_that_of_the_message_where_none_is_given(explained: Explained) -> None:
+    found = explained.json(LETTER)
+
+    assert found["sender"] == "anna@example.net"
+    assert [one["address"] for one in found["recipients"]] == [
+        "bob@example.org",
+        "carol@example.com",
+        "dora@example.org",
+    ]
+
+
+def test_the_envelope_may_be_given(explained: Explained) -> None:
+    options = ("--from", "", "--to", "dora@example.org", "--client", "127.0.0.1")
+
+    found = explained.json(LETTER, *options)
+
+    assert (found["sender"], found["direction"]) == ("", "outgoing")
+    assert found["outgoing"]["antispam"] in ("ham", "spam")
+    assert [one["address"] for one in found["recipients"]] == ["dora@example.org"]
+
+
+def test_people_read_it_in_lines(explained: Explained) -> None:
+    lines = explained(LETTER + GTUBE, "--to", "bob@example.org").splitlines()
+
+    assert "direction  incoming" in lines
+    assert "recipient  <bob@example.org> (no account): mark" in lines
+    assert "  antispam   spam 1000.0 bits: GTUBE" in lines
+    assert "reply      250 accepted" in lines
+    assert "removes    X-Spam-Flag (number 1)" in lines
+
+
+def test_nothing_is_stored(explained: Explained, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    explained(LETTER, "--to", "bob@example.org")
+
+    cli.main(["tickets", "--config", str(config), "--json"])
+
+    assert capsys.readouterr().out == ""
+
+
+def test_a_missing_file_is_wrong_use(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = cli.main(["explain", "--config", str(config), "/nonexistent/message.eml"])
+
+    assert status == 2
+    assert capsys.readouterr().err == "tamis: /nonexistent/message.eml: No such file or directory\n"
+
+
+def test_a_message_to_nobody_is_wrong_use(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "message.eml"
+    file.write_bytes(b"Subject: hello\n\nhello\n")
+
+    status = cli.main(["explain", "--config", str(config), str(file)])
+
+    assert status == 2
+    assert "give --to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"A: 1\nB: 2\n\nbody\n", b"A: 1\r\nB: 2\r\n\r\nbody\r\n"),
+        (b"A: 1\r\nB: 2\r\n\r\nbody\r\n", b"A: 1\r\nB: 2\r\n\r\nbody\r\n"),
+        (b"A: 1\n 2\n\t3\n\nbody", b"A: 1\r\n 2\r\n\t3\r\n\r\nbody"),
+        (b"From anna@example.net Mon Nov 23\nA: 1\n\nbody\n", b"A: 1\r\n\r\nbody\r\n"),
+        (b"\nbody\n", b"\r\nbody\r\n"),
+        (b"A: 1\n", b"A: 1\r\n\r\n"),
+        # No empty line: the body begins where the fields end, though its words stand in them, too.
+        (b"A: Hello Bob\nHello Bob\nB: 2\n", b"A: Hello Bob\r\n\r\nHello Bob\r\nB: 2\r\n"),
+        (b"A: 1\nDear Bob: hello\n", b"A: 1\r\n\r\nDear Bob: hello\r\n"),
+        (b" folded\nA: 1\n", b"\r\n folded\r\nA: 1\r\n"),
+    ],
+)
+def test_a_file_becomes_the_message_that_an_mta_would_hand_over(raw: bytes, expected: bytes) -> None:
+    fields, body = explain.parse(raw)
+
+    assert Message(Envelope(), fields, body).raw == expected
+
+
+@given(
+    st.lists(st.sampled_from((b"A: 1", b"\n", b"\r\n", b" x", b":", b"From ")) | st.binary(max_size=5)).map(
+        b"".join
+    )
+)
+@settings(max_examples=300)
+def test_any_file_is_a_message(raw: bytes) -> None:
+    fields, body = explain.parse(raw)
+
+    assert all(name and b"\n" not in name and b":" not in name for name, _ in fields)
+    assert isinstance(body, bytes)
