@@ -1,0 +1,65 @@
+"""What a milter connection collects becomes the message that was sent."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamis.front.session import Session, path
+from tamis.message import Recipient
+
+
+def test_a_session_makes_a_message_of_what_it_was_told() -> None:
+    session = Session()
+    session.client_ip, session.helo, session.mta_name = "192.0.2.25", "mx.example.net", "mx.example.org"
+    session.mail(b"<anna@example.net>", (b"SIZE=100",))
+    session.rcpt(b"<bob@example.org>", (b"NOTIFY=NEVER",))
+    session.fields.append((b"Subject", b" hello"))
+    session.chunks += [b"one\r\n", b"two\r\n"]
+
+    message = session.message("4Xy7")
+
+    assert message.raw == b"Subject: hello\r\n\r\none\r\ntwo\r\n"
+    assert message.envelope.mail_from == "anna@example.net"
+    assert message.envelope.recipients == (Recipient("bob@example.org", ("NOTIFY=NEVER",)),)
+    assert message.envelope.mail_parameters == ("SIZE=100",)
+    assert (message.envelope.queue_id, message.envelope.client_ip) == ("4Xy7", "192.0.2.25")
+
+
+def test_a_second_message_knows_nothing_of_the_first() -> None:
+    session = Session()
+    session.mail(b"<anna@example.net>", ())
+    session.auth_user = "anna"
+    session.rcpt(b"<bob@example.org>", ())
+    session.chunks.append(b"one\r\n")
+    session.message("4Xy7")
+    session.mail(b"<>", ())
+
+    message = session.message("4Xy8")
+
+    assert message.raw == b"\r\n"
+    assert (message.envelope.mail_from, message.envelope.recipients) == ("", ())
+    assert message.envelope.auth_user is None
+
+
+def test_the_content_does_not_outlive_its_message() -> None:
+    session = Session()
+    session.mail(b"<anna@example.net>", ())
+    session.chunks.append(b"one\r\n")
+
+    session.message("4Xy7")
+
+    assert (session.chunks, session.fields) == ([], [])
+
+
+def test_addresses_lose_their_brackets_only() -> None:
+    assert path(b"<anna@example.net>") == "anna@example.net"
+    assert path(b"anna@example.net") == "anna@example.net"
+    assert path(b'<"a b"@example.net>') == '"a b"@example.net'
+    assert path(b"<>") == ""
+
+
+@given(st.binary(max_size=40))
+@settings(max_examples=300)
+def test_any_octets_of_an_address_survive(octets: bytes) -> None:
+    assert path(b"<" + octets + b">").encode("utf-8", "surrogateescape") == octets
