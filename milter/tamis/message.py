@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -10,6 +11,10 @@ from tamis.mime import Content
 
 HeaderField: TypeAlias = tuple[bytes, bytes]
 """Field name, and field body from behind the colon up to (not with) the last CRLF, folds as received."""
+
+
+PLAIN = re.compile(r"""[^\s"\\()<>@%!:;,]+@[^\s"\\()<>@%!:;,]*[^\s"\\()<>@%!:;,.]""")
+"""An address that has no second meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,9 @@ class Recipient:
         There are many ways to write one, such as "anna"@example.org, anna@example.org. and example.org!anna;
         whoever sends the message must not choose by them whose settings count.
         """
-        return self.resolved if "@" in self.resolved else self.address
+        if PLAIN.fullmatch(self.address) or "@" not in self.resolved:
+            return self.address
+        return self.resolved
 
 
 @dataclass(frozen=True, slots=True)
