@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given, settings
 from tests.examples import CLEAN, HAM, NO_GRAYMAIL, config, envelope, message
+from tests.hostile import BODIES, HEADERS, HOSTILE, HOSTILE_FIELDS
 
 from tamis.config import Config
 from tamis.finding import (
@@ -20,10 +23,13 @@ from tamis.finding import (
     VirusFinding,
     VirusStatus,
 )
+from tamis.interfaces import GraymailCheck, SpamCheck, VirusScanner
 from tamis.message import Message
 from tamis.scan import BIG, Scanner
+from tamis.service import parts
 
 ALL = frozenset(Filter)
+SHIPPED = parts.filters(config())
 
 
 class Antivirus:
@@ -77,8 +83,25 @@ class Graymail(Check):
         return NO_GRAYMAIL
 
 
+def scan(
+    one: Message,
+    antivirus: VirusScanner,
+    *,
+    antispam: SpamCheck,
+    graymail: GraymailCheck,
+    wanted: frozenset[Filter] = ALL,
+    site: Config | None = None,
+) -> Findings:
+    """Scan a message on a loop of its own."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        scanner = Scanner(
+            site or config(), antivirus=antivirus, antispam=antispam, graymail=graymail, executor=executor
+        )
+        return asyncio.run(scanner.scan(one, wanted))
+
+
 class Bench:
-    """A Scanner and the filters that it was given."""
+    """A Scanner's filters, which remember."""
 
     def __init__(
         self,
@@ -92,19 +115,18 @@ class Bench:
         self.antivirus = antivirus or Antivirus()
         self.antispam = antispam or Antispam()
         self.graymail = graymail or Graymail()
-        self._site = site or config()
+        self._site = site
 
     def scan(self, one: Message, wanted: frozenset[Filter] = ALL) -> Findings:
-        """Scan a message on a loop of its own."""
-        with ThreadPoolExecutor(max_workers=1) as executor:
-            scanner = Scanner(
-                self._site,
-                antivirus=self.antivirus,
-                antispam=self.antispam,
-                graymail=self.graymail,
-                executor=executor,
-            )
-            return asyncio.run(scanner.scan(one, wanted))
+        """Scan a message."""
+        return scan(
+            one,
+            self.antivirus,
+            antispam=self.antispam,
+            graymail=self.graymail,
+            wanted=wanted,
+            site=self._site,
+        )
 
 
 def test_all_wanted_filters_report() -> None:
@@ -223,3 +245,44 @@ def test_only_trusted_verifiers_are_believed(
     one = message(headers={"Authentication-Results": f"{name}; dkim=pass header.d=example.net"})
 
     assert Bench(site).scan(one).sender.authentication is expected
+
+
+def judged(one: Message) -> Findings:
+    """Return what the shipped filters say."""
+    return scan(one, Antivirus(), antispam=SHIPPED.antispam, graymail=SHIPPED.graymail)
+
+
+@given(HEADERS, BODIES)
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_survive_the_filters(fields: list[tuple[bytes, bytes]], body: bytes) -> None:
+    found = judged(Message(envelope(), tuple(fields), body))
+
+    assert isinstance(found.antispam, SpamFinding)
+    assert isinstance(found.graymail, GraymailFinding)
+    assert found.antispam.score == round(found.antispam.score, 1)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_structure_costs_the_filters_bounded_time(name: str) -> None:
+    content_type, body = HOSTILE[name]
+    one = Message(envelope(), ((b"Content-Type", content_type),), body)
+    started = time.process_time()
+
+    found = judged(one)
+
+    assert time.process_time() - started < 2  # seconds; each takes a tenth of that at most
+    assert isinstance(found.antispam, SpamFinding)
+    assert isinstance(found.graymail, GraymailFinding)
+
+
+@pytest.mark.parametrize("value", HOSTILE_FIELDS)
+def test_hostile_fields_cost_the_filters_bounded_time(value: bytes) -> None:
+    names = (b"From", b"Subject", b"Reply-To", b"To", b"Message-ID", b"List-Unsubscribe", b"Received")
+    one = Message(envelope(), tuple((name, value) for name in names), value)
+    started = time.process_time()
+
+    found = judged(one)
+
+    assert time.process_time() - started < 2  # seconds
+    assert isinstance(found.antispam, SpamFinding)
+    assert isinstance(found.graymail, GraymailFinding)
