@@ -115,7 +115,7 @@ class Connection:
         self._message: Answer | None = None  # its answer to this message, given before its end
         self._skipped: Command | None = None  # it wants no more of these for now
         self.options = Options()
-        self.queue_id = new_queue_id()  # of the message in hand
+        self.queue_id = ""  # of the message in hand
 
     @classmethod
     async def open(cls, milter: str, client: Client = STRANGER, helo: str | None = None) -> Self:

@@ -28,16 +28,14 @@ SIGNATURES = Path("/var/lib/clamav")  # where freshclam keeps ClamAV's own
 SHOWN = "06-spam.eml"
 STRANGER = "192.0.2.25"  # all of the sandbox's clients come from there, as if from outside
 
-# What each account wants; anna leaves everything as it comes.
+FILTERS = ("antivirus", "antispam", "graymail")
+ACTIONS = ("antispam.action", "graymail.newsletter", "graymail.social", "graymail.list")
+ON = tuple(f"{name}=on" for name in FILTERS)
+MARKED = tuple(f"{name}=mark" for name in ACTIONS)
 ACCOUNTS = {
-    "anna@example.org": ("antispam=on",),
-    "bob@example.org": (
-        "antispam.action=file",
-        "graymail.newsletter=file",
-        "graymail.social=file",
-        "graymail.list=file",
-    ),
-    "carol@example.org": ("antivirus=off", "antispam=off", "graymail=off"),
+    "anna@example.org": (*ON, *MARKED),
+    "bob@example.org": (*ON, *(f"{name}=file" for name in ACTIONS)),
+    "carol@example.org": (*(f"{name}=off" for name in FILTERS), *MARKED),
 }
 WISHES = """\
 anna   all filters on; what they find is marked
@@ -71,8 +69,9 @@ Send mail of your own, incoming, or outgoing with any password:
   swaks --server 127.0.0.1:{port} --from you@example.net --to anna@example.org --body 'Hello'
   swaks --server 127.0.0.1:{port} --auth-user anna@example.org --auth-password x \\
         --from anna@example.org --to you@example.net
-  {python} -c 'import smtplib; smtplib.SMTP("127.0.0.1", {port}).sendmail("you@example.net",
-        ["anna@example.org"], "Subject: Hello\\n\\nHow are you?\\n")'
+  {python} -c 'import smtplib; smtplib.SMTP("127.0.0.1", {port}).sendmail(
+        "you@example.net", "anna@example.org",
+        "From: you@example.net\\nTo: anna@example.org\\nSubject: Hello\\n\\nHow are you?\\n")'
 
 Behind Postfix, main.cf would say (docs/install-postfix.md has the rest):
   smtpd_milters = {listen}
