@@ -165,7 +165,9 @@ def _variables(root: Path, local: Path, folder: Path) -> list[str]:
 
 def _socket(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / "milter.sock"
+    path = folder / "milter.sock"
+    path.unlink(missing_ok=True)  # of a run that was broken off
+    return path
 
 
 def _start(
