@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.servers import mail
@@ -182,6 +185,16 @@ def test_restart_keeps_settings_and_tickets(network_site: Site) -> None:
 
     assert story.places == ["bob@example.org/junk"]
     assert len(network_site.tickets(before)) == 1
+
+
+def test_mail_waits_for_the_successor_of_a_killed_worker(unscanned_site: Site) -> None:
+    supervisor = unscanned_site.milter.pid
+    (worker,) = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+
+    story = unscanned_site.receive(mail.letter(), "dave@example.org")
+
+    assert story.places == ["dave@example.org/"]
 
 
 def test_change_of_settings_is_in_force_within_a_second(site: Site) -> None:
