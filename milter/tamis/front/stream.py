@@ -1,0 +1,339 @@
+"""The milter protocol (version 6, libmilter/mfdef.h) spoken by the event loop itself, without libmilter.
+
+libmilter's threads and the loop's would contend for Python's lock at each header field. Here all commands
+that one read brings are taken at once, on the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import stat
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+from tamis.address import InetAddress, UnixAddress
+from tamis.decision import Plan, Reply
+from tamis.front.session import Session, text
+from tamis.message import Message
+from tamis.policy.combine import unavailable
+
+log = logging.getLogger(__name__)
+
+VERSION = 6  # SMFI_PROT_VERSION
+# SMFIF_ADDHDRS, ADDRCPT, DELRCPT, CHGHDRS, ADDRCPT_PAR and SETSYMLIST
+ACTIONS = 0x1 | 0x4 | 0x8 | 0x10 | 0x80 | 0x100
+CHOOSE_MACROS = 0x100  # SMFIF_SETSYMLIST
+# SMFIP_NR_CONN, HELO, MAIL, RCPT, DATA, HDR, EOH and BODY: no answer is awaited.
+QUIET = 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x80 | 0x40000 | 0x80000
+UNUSED = 0x200 | 0x40 | 0x100  # SMFIP_NODATA, NOEOH and NOUNKNOWN: not sent
+LEADING_SPACE = 0x100000  # SMFIP_HDR_LEADSPC: values come with the blank after the colon
+# SMFIM_CONNECT, ENVFROM, ENVRCPT and EOM
+MACROS = (
+    (0, b"j {daemon_name}"),
+    (2, b"{auth_authen} {daemon_name} {client_addr} j i"),
+    (3, b"{rcpt_addr}"),
+    (5, b"i"),
+)
+OF_A_MESSAGE = ("i", "auth_authen", "rcpt_addr")
+HEADER = ord("L")  # SMFIC_HEADER
+ANSWERED = frozenset(b"CHMRTLNBU")  # the commands of the steps in QUIET, and SMFIC_UNKNOWN
+NEVER_QUIET = ord("U")
+GOES_ON = b"\0\0\0\1c"  # SMFIR_CONTINUE
+HEAD = struct.Struct("!IB")
+NUMBER = struct.Struct("!I")
+OPTIONS = struct.Struct("!III")
+MAX_PACKET = 1 << 20  # octets; Postfix's header_size_limit is 102,400
+GRACE = 5  # seconds beyond the deadline, which is the pipeline's to keep
+BACKLOG = 1024  # connections waiting to be accepted
+
+Handle = Callable[[Message], Awaitable[Plan]]
+
+
+class ProtocolError(Exception):
+    """The other side does not speak the protocol."""
+
+
+class Gate:
+    """Bounds how many messages are in flight."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.inside = 0
+
+
+class Stream:
+    """The front of one worker process."""
+
+    handle: Handle  # from serve() on
+
+    def __init__(self, *, deadline: float, limit: int) -> None:
+        """Take seconds per message, and how many messages may be in flight."""
+        self.patience = deadline + GRACE
+        self.gate = Gate(limit)
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
+        """Open the listening socket, for this process and those that it forks; raise OSError."""
+        try:
+            return _listen(address)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(f"cannot listen on {address}: {reason}") from error
+
+    async def serve(self, handle: Handle, listener: socket.socket) -> None:
+        """Begin to take connections from the socket that listen() opened; handle is the pipeline's."""
+        self.handle = handle
+        loop = asyncio.get_running_loop()
+        if listener.family != socket.AF_UNIX:
+            self._server = await loop.create_server(lambda: Conversation(self), sock=listener)
+        elif sys.version_info < (3, 13):
+            self._server = await loop.create_unix_server(lambda: Conversation(self), sock=listener)
+        else:  # the path is the supervisor's to remove
+            self._server = await loop.create_unix_server(
+                lambda: Conversation(self), sock=listener, cleanup_socket=False
+            )
+
+    def leave(self) -> None:
+        """Take no more connections; those in hand go on. On the loop's thread."""
+        if self._server is not None:
+            self._server.close()
+
+    def start(self, story: Awaitable[None]) -> None:
+        """Run what becomes of a message, and keep it from being collected as garbage."""
+        task = asyncio.ensure_future(story)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class Conversation(asyncio.Protocol):
+    """One connection of the MTA."""
+
+    def __init__(self, front: Stream) -> None:
+        self._front = front
+        self._session = Session()
+        self._macros: dict[str, str] = {}
+        self._leading_space = False
+        self._rest = b""  # received, and not taken yet
+        self._busy = False  # a message is in flight: what follows waits
+        self._acts = {
+            ord("A"): self._abort,
+            ord("B"): self._body,
+            ord("C"): self._connect,
+            ord("D"): self._macro,
+            ord("E"): self._end_of_message,
+            ord("H"): self._helo,
+            ord("K"): self._next_session,  # SMFIC_QUIT_NC
+            ord("M"): self._mail,
+            ord("O"): self._negotiate,
+            ord("Q"): self._quit,
+            ord("R"): self._rcpt,
+        }
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note where answers go."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the commands that are complete; what is wrong ends the connection, and the MTA tries again."""
+        try:
+            self._take(self._rest + data)
+        except Exception as error:
+            log.error("front failed error=%s", type(error).__name__)
+            self._transport.abort()
+
+    def _take(self, data: bytes) -> None:
+        at, size = 0, len(data)
+        while not self._busy and size - at >= HEAD.size:
+            length, word = HEAD.unpack_from(data, at)
+            if not 0 < length <= MAX_PACKET:
+                raise ProtocolError
+            end = at + NUMBER.size + length
+            if end > size:
+                break
+            payload = data[at + HEAD.size : end]
+            at = end
+            if word == HEADER:
+                name, _, value = payload.partition(b"\0")
+                self._session.fields.append((name, value.removesuffix(b"\0")))
+            elif word in self._acts:
+                self._acts[word](payload)
+            if word in ANSWERED and not (self._session.quiet and word != NEVER_QUIET):
+                self._transport.write(GOES_ON)
+        self._rest = data[at:]
+        if len(self._rest) > 2 * MAX_PACKET:
+            raise ProtocolError
+
+    def _negotiate(self, payload: bytes) -> None:
+        """Ask for the actions that plans need, and to be asked for no answer before end of message."""
+        version, actions, offered = OPTIONS.unpack_from(payload)
+        quiet = offered & QUIET == QUIET
+        steps = offered & ((QUIET if quiet else 0) | UNUSED | LEADING_SPACE)
+        self._session.quiet = quiet
+        self._leading_space = bool(steps & LEADING_SPACE)
+        answer = OPTIONS.pack(min(version, VERSION), actions & ACTIONS, steps)
+        if actions & CHOOSE_MACROS:
+            answer += b"".join(NUMBER.pack(stage) + names + b"\0" for stage, names in MACROS)
+        self._transport.write(_packet(b"O", answer))
+
+    def _macro(self, payload: bytes) -> None:
+        words = payload[1:].split(b"\0")
+        for name, value in zip(words[::2], words[1::2], strict=False):
+            self._macros[text(name).strip("{}")] = text(value)
+
+    def _connect(self, payload: bytes) -> None:
+        """Note the client; its address follows family and port."""
+        session = self._session
+        name, _, place = payload.partition(b"\0")
+        session.client_name = text(name)
+        if place[:1] in (b"4", b"6"):
+            session.client_ip = text(place[3:].removesuffix(b"\0")).removeprefix("IPv6:")
+        session.mta_name = self._macros.get("j", "")
+        session.daemon_name = self._macros.get("daemon_name")
+
+    def _helo(self, payload: bytes) -> None:
+        self._session.helo = text(payload.removesuffix(b"\0"))
+
+    def _mail(self, payload: bytes) -> None:
+        """Begin a message."""
+        session, macros = self._session, self._macros
+        sender, *parameters = payload.removesuffix(b"\0").split(b"\0")
+        session.mail(sender, tuple(parameters))
+        session.auth_user = macros.get("auth_authen")
+        session.daemon_name = macros.get("daemon_name") or session.daemon_name
+        session.mta_name = macros.get("j") or session.mta_name
+        if session.client_ip is None:
+            session.client_ip = macros.get("client_addr")
+
+    def _rcpt(self, payload: bytes) -> None:
+        recipient, *parameters = payload.removesuffix(b"\0").split(b"\0")
+        self._session.rcpt(recipient, tuple(parameters), self._macros.get("rcpt_addr", ""))
+
+    def _body(self, payload: bytes) -> None:
+        self._session.chunks.append(payload)
+
+    def _abort(self, payload: bytes) -> None:
+        """Forget the message; the connection goes on."""
+        self._session.mail(b"", ())
+        self._forget_macros()
+
+    def _next_session(self, payload: bytes) -> None:
+        """Forget the SMTP session; the connection goes on with another one."""
+        quiet = self._session.quiet
+        self._session = Session()
+        self._session.quiet = quiet
+        self._macros.clear()
+
+    def _quit(self, payload: bytes) -> None:
+        self._transport.close()
+
+    def _forget_macros(self) -> None:
+        for name in OF_A_MESSAGE:
+            self._macros.pop(name, None)
+
+    def _end_of_message(self, payload: bytes) -> None:
+        """Hand the message to the pipeline; SMFIC_BODYEOB may bring the last of the body."""
+        if payload:
+            self._session.chunks.append(payload)
+        message = self._session.message(self._macros.get("i"))
+        self._forget_macros()
+        gate = self._front.gate
+        if gate.inside >= gate.limit:
+            log.warning("%s: too many messages in flight limit=%d", message.envelope.queue_id, gate.limit)
+            self._transport.write(_refuse(unavailable(None)))
+            return
+        gate.inside += 1
+        self._busy = True
+        self._front.start(self._answer(message))
+
+    async def _answer(self, message: Message) -> None:
+        """Wait for a message's plan and carry it out."""
+        answer = _refuse(unavailable(None))
+        try:
+            async with asyncio.timeout(self._front.patience):
+                plan = await self._front.handle(message)
+            answer = _carry_out(plan, leading_space=self._leading_space)
+        except TimeoutError:
+            log.error("%s: no answer within the deadline answer=tempfail", message.envelope.queue_id)
+        except Exception as error:  # whatever it is, the MTA keeps the message and tries again
+            log.error("pipeline failed error=%s", type(error).__name__)
+        finally:
+            self._front.gate.inside -= 1
+            self._busy = False
+        if not self._transport.is_closing():
+            self._transport.write(answer)
+            if self._rest:
+                self.data_received(b"")
+
+
+def _packet(word: bytes, payload: bytes) -> bytes:
+    return NUMBER.pack(len(payload) + 1) + word + payload
+
+
+def _octets(*values: str) -> bytes:
+    return b"".join(value.encode("utf-8", "surrogateescape") + b"\0" for value in values)
+
+
+def _refuse(reply: Reply) -> bytes:
+    """Return SMFIR_REPLYCODE; Sendmail takes its text as a format, and so each "%" is doubled."""
+    return _packet(b"y", _octets(str(reply).replace("%", "%%")))
+
+
+def _carry_out(plan: Plan, *, leading_space: bool) -> bytes:
+    """Return all that the MTA is told of a plan, for one write."""
+    if plan.reply is not None:
+        return _refuse(plan.reply)
+    blank = " " if leading_space else ""
+    packets = [
+        _packet(b"m", NUMBER.pack(occurrence) + _octets(name, ""))  # SMFIR_CHGHEADER
+        for name, occurrence in plan.remove_fields
+    ]
+    packets += [
+        _packet(b"i", NUMBER.pack(0) + _octets(name, blank + value))  # SMFIR_INSHEADER
+        for name, value in reversed(plan.fields)  # each goes on top of the former
+    ]
+    packets += [_packet(b"-", _octets(f"<{one}>")) for one in plan.remove_recipients]  # SMFIR_DELRCPT
+    for recipient in plan.add_recipients:
+        path = f"<{recipient.address}>"
+        if recipient.parameters:  # SMFIR_ADDRCPT_PAR
+            packets.append(_packet(b"2", _octets(path, " ".join(recipient.parameters))))
+        else:  # SMFIR_ADDRCPT
+            packets.append(_packet(b"+", _octets(path)))
+    packets.append(GOES_ON)
+    return b"".join(packets)
+
+
+def _listen(address: UnixAddress | InetAddress) -> socket.socket:
+    if isinstance(address, UnixAddress):
+        _remove_stale(address.path)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(address.path)
+    else:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on any more; raise OSError for a live one."""
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise OSError("is there already and no socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+        else:
+            raise OSError("another process listens there")

@@ -1,0 +1,357 @@
+"""The front on the event loop: messages arrive byte for byte however they are cut, plans are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamis.address import UnixAddress
+from tamis.decision import Plan, Reply
+from tamis.front.stream import MAX_PACKET, Stream
+from tamis.message import Envelope, Message, Recipient
+from tamis.sandbox import wire
+from tamis.sandbox.client import Answer, Client, Connection, MilterUnavailable, Verdict
+from tamis.sandbox.section import Field, Section, split
+from tamis.sandbox.wire import AddRecipient, ChangeField, Command, InsertField, RemoveRecipient, Steps
+from tamis.ticket import Means
+
+ENVELOPE = Envelope(mail_from="anna@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
+CLIENT = Client(ip="192.0.2.7", name="mail.example.net")
+RAW = b"From: anna@example.net\r\nSubject: hello\r\n\r\nHello\r\n"
+ACCEPTED = Plan((), Means.UNIFORM)
+
+
+class Listener:
+    """A pipeline that keeps what it is given and answers with one plan."""
+
+    def __init__(self, plan: Plan = ACCEPTED) -> None:
+        self.messages: list[Message] = []
+        self._plan = plan
+
+    async def __call__(self, message: Message) -> Plan:
+        """Take a message."""
+        self.messages.append(message)
+        return self._plan
+
+
+def run(
+    pipeline: Callable[[Message], Awaitable[Plan]],
+    story: Callable[[str, Stream], Awaitable[None]],
+    *,
+    limit: int = 100,
+) -> None:
+    """Run a story beside a front that listens at the address that the story is told."""
+
+    async def both() -> None:
+        with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
+            front = Stream(deadline=30, limit=limit)
+            address = UnixAddress(f"{folder}/front.sock")
+            await front.serve(pipeline, front.listen(address))
+            await story(str(address), front)
+            front.leave()
+
+    asyncio.run(both())
+
+
+def send(pipeline: Callable[[Message], Awaitable[Plan]], *raws: bytes) -> list[Answer]:
+    """Send messages over one connection."""
+    answers: list[Answer] = []
+
+    async def story(address: str, front: Stream) -> None:
+        async with await Connection.open(address, CLIENT, helo="mail.example.net") as mta:
+            for raw in raws:
+                answers.append(await mta.send(ENVELOPE, raw))
+
+    run(pipeline, story)
+    return answers
+
+
+async def talk(address: str, pieces: list[bytes], words: int) -> bytes:
+    """Send octets in pieces; return the words of the first answers, or of all until the front hangs up."""
+    reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
+    decoder = wire.Decoder()
+    found: list[tuple[bytes, bytes]] = []
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0)
+    while len(found) < words and (received := await reader.read(4096)):
+        found += decoder.feed(received)
+    writer.close()
+    return b"".join(word for word, _ in found)
+
+
+def conversation(steps: Steps = wire.ALL_STEPS) -> bytes:
+    """Return all that an MTA says for one message, without waiting for answers."""
+    return b"".join(
+        (
+            wire.negotiate(wire.Options(steps=steps)),
+            wire.connect("mail.example.net", "192.0.2.7", 25),
+            wire.helo("mail.example.net"),
+            wire.macros(Command.MAIL, {"i": "4XyZ", "{auth_authen}": "anna"}),
+            wire.mail("anna@example.net", ["SIZE=100"]),
+            wire.rcpt("bob@example.org", ["NOTIFY=NEVER"]),
+            wire.header(b"Subject", b" hello"),
+            *wire.body(b"Hello\r\n"),
+            wire.frame(Command.END_OF_MESSAGE),
+        )
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, len(conversation()) - 1), max_size=12).map(sorted))
+def test_a_message_is_the_same_however_its_octets_are_cut(cuts: list[int]) -> None:
+    pipeline = Listener()
+    octets = conversation()
+    pieces = [octets[start:end] for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
+
+    async def story(address: str, front: Stream) -> None:
+        await talk(address, pieces, words=2)
+
+    run(pipeline, story)
+
+    (message,) = pipeline.messages
+    assert message.raw == b"Subject: hello\r\n\r\nHello\r\n"
+    assert message.envelope == Envelope(
+        mail_from="anna@example.net",
+        recipients=(Recipient("bob@example.org", ("NOTIFY=NEVER",)),),
+        client_ip="192.0.2.7",
+        client_name="mail.example.net",
+        helo="mail.example.net",
+        queue_id="4XyZ",
+        auth_user="anna",
+        mail_parameters=("SIZE=100",),
+    )
+
+
+def test_a_message_of_many_chunks_survives_byte_for_byte() -> None:
+    pipeline = Listener()
+    raw = b"Subject: big\r\nX-Long: " + b"x" * 102_400 + b"\r\n\r\n" + bytes(range(256)) * 4000
+
+    send(pipeline, raw)
+
+    assert pipeline.messages[0].raw == split(raw).octets
+
+
+def test_messages_of_one_connection_do_not_mix() -> None:
+    pipeline = Listener()
+    raws = (RAW, b"Subject: other\r\n\r\nOther\r\n", RAW)
+
+    send(pipeline, *raws)
+
+    assert tuple(one.raw for one in pipeline.messages) == raws
+
+
+def test_aborted_message_leaves_nothing_behind() -> None:
+    pipeline = Listener()
+
+    async def story(address: str, front: Stream) -> None:
+        async with await Connection.open(address, CLIENT, helo="x") as mta:
+            await mta.mail("lost@example.net", auth_user="lost")
+            await mta.rcpt(Recipient("lost@example.org"))
+            mta.abort()
+            await mta.send(ENVELOPE, RAW)
+
+    run(pipeline, story)
+
+    (message,) = pipeline.messages
+    assert (message.raw, message.envelope.auth_user) == (RAW, None)
+
+
+def test_field_name_that_is_not_utf8_keeps_its_value() -> None:
+    pipeline = Listener()
+    name = b"X-\xe9t\xe9"  # as Sendmail passes it on
+
+    async def story(address: str, front: Stream) -> None:
+        async with await Connection.open(address, CLIENT, helo="x") as mta:
+            await mta.mail("anna@example.net")
+            await mta.rcpt(Recipient("bob@example.org"))
+            await mta.message(Section((Field(name, name + b": value\r\n"),), b"\r\n", b"Hello\r\n"))
+
+    run(pipeline, story)
+
+    assert pipeline.messages[0].fields == ((name, b" value"),)
+
+
+def test_a_plan_is_carried_out() -> None:
+    plan = replace(
+        ACCEPTED,
+        fields=(("X-First", "1"), ("X-Second", "2")),
+        remove_fields=(("X-Spam-Flag", 2), ("X-Spam-Flag", 1)),
+        remove_recipients=("bob@example.org",),
+        add_recipients=(Recipient("bob+junk@example.org", ("NOTIFY=NEVER",)), Recipient("carl@example.org")),
+    )
+
+    (answer,) = send(Listener(plan), RAW)
+
+    assert answer == Answer(
+        Verdict.ACCEPT,
+        modifications=(
+            ChangeField(2, b"X-Spam-Flag", b""),
+            ChangeField(1, b"X-Spam-Flag", b""),
+            InsertField(0, b"X-Second", b" 2"),
+            InsertField(0, b"X-First", b" 1"),
+            RemoveRecipient("bob@example.org"),
+            AddRecipient("bob+junk@example.org", ("NOTIFY=NEVER",)),
+            AddRecipient("carl@example.org"),
+        ),
+    )
+
+
+def test_a_refusal_is_said_in_its_own_words() -> None:
+    plan = replace(ACCEPTED, reply=Reply("550", "5.7.1", "infected by 100%"))
+
+    (answer,) = send(Listener(plan), RAW)
+
+    assert (answer.verdict, answer.reply) == (Verdict.REJECT, "550 5.7.1 infected by 100%")
+
+
+def test_failed_pipeline_is_a_tempfail_and_its_words_are_kept_out_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(message: Message) -> Plan:
+        raise ValueError("secret")
+
+    (answer,) = send(fail, RAW)
+
+    assert answer.verdict is Verdict.TEMPFAIL
+    assert caplog.messages == ["pipeline failed error=ValueError"]
+
+
+def test_message_beyond_the_deadline_is_tempfailed() -> None:
+    async def wait(message: Message) -> Plan:
+        await asyncio.Event().wait()
+        return ACCEPTED
+
+    answers: list[Answer] = []
+
+    async def story(address: str, front: Stream) -> None:
+        front.patience = 0.01
+        async with await Connection.open(address, CLIENT, helo="x") as mta:
+            answers.append(await mta.send(ENVELOPE, RAW))
+
+    run(wait, story)
+
+    assert [one.verdict for one in answers] == [Verdict.TEMPFAIL]
+
+
+def test_messages_beyond_the_limit_are_tempfailed_and_others_go_on() -> None:
+    may_go = asyncio.Event()
+    inside = asyncio.Event()
+    answers: list[Answer] = []
+
+    async def wait(message: Message) -> Plan:
+        inside.set()
+        await may_go.wait()
+        return ACCEPTED
+
+    async def one(address: str) -> Answer:
+        async with await Connection.open(address, CLIENT, helo="x") as mta:
+            return await mta.send(ENVELOPE, RAW)
+
+    async def story(address: str, front: Stream) -> None:
+        first = asyncio.create_task(one(address))
+        await inside.wait()
+        answers.append(await one(address))
+        may_go.set()
+        answers.append(await first)
+
+    run(wait, story, limit=1)
+
+    assert [answer.verdict for answer in answers] == [Verdict.TEMPFAIL, Verdict.ACCEPT]
+
+
+def test_mta_that_offers_no_quiet_steps_gets_its_answers() -> None:
+    words: list[bytes] = []
+
+    async def story(address: str, front: Stream) -> None:
+        words.append(await talk(address, [conversation(Steps(0))], words=8))
+
+    run(Listener(), story)
+
+    # negotiation; connect, helo, mail, rcpt, header, body; end of message
+    assert words == [b"Occccccc"]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"\0\0\0\0C", b"\xff\xff\xff\xffC", wire.frame(Command.NEGOTIATE, b"short"), b"GET / HTTP/1.0\r\n\r\n"],
+)
+def test_what_is_no_milter_protocol_ends_the_connection(octets: bytes) -> None:
+    words: list[bytes] = []
+
+    async def story(address: str, front: Stream) -> None:
+        words.append(await talk(address, [octets], words=1))
+
+    run(Listener(), story)
+
+    assert words == [b""]
+
+
+def test_what_comes_while_a_message_is_in_flight_is_bounded() -> None:
+    may_go = asyncio.Event()
+
+    async def wait(message: Message) -> Plan:
+        await may_go.wait()
+        return ACCEPTED
+
+    async def story(address: str, front: Stream) -> None:
+        reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
+        writer.write(conversation())
+        writer.write(bytes(3 * MAX_PACKET))
+        with pytest.raises(ConnectionError):
+            while await reader.read(4096):
+                pass
+            raise ConnectionResetError
+        may_go.set()
+
+    run(wait, story)
+
+
+def test_a_front_that_leaves_answers_what_it_has_and_takes_no_more() -> None:
+    may_go = asyncio.Event()
+    inside = asyncio.Event()
+    verdicts: list[Verdict] = []
+
+    async def wait(message: Message) -> Plan:
+        inside.set()
+        await may_go.wait()
+        return ACCEPTED
+
+    async def story(address: str, front: Stream) -> None:
+        async with await Connection.open(address, CLIENT, helo="x") as mta:
+            answer = asyncio.create_task(mta.send(ENVELOPE, RAW))
+            await inside.wait()
+            front.leave()
+            with pytest.raises(MilterUnavailable):
+                await Connection.open(address, CLIENT, helo="x")
+            may_go.set()
+            verdicts.append((await answer).verdict)
+
+    run(wait, story)
+
+    assert verdicts == [Verdict.ACCEPT]
+
+
+def test_a_socket_that_somebody_listens_on_is_left_alone(tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "front.sock"))
+    front = Stream(deadline=1, limit=1)
+
+    with front.listen(address), pytest.raises(OSError, match="another process listens there"):
+        front.listen(address)
+
+
+def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "front.sock"))
+    front = Stream(deadline=1, limit=1)
+    front.listen(address).close()
+
+    with front.listen(address) as listener:
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
