@@ -138,14 +138,21 @@ class Content:
         """Whether there are more parts than are looked at."""
         return self._tree[1]
 
+    @cached_property
+    def _by_name(self) -> dict[bytes, list[bytes]]:
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in self._fields:
+            found.setdefault(name.lower(), []).append(value)
+        return found
+
     def values(self, name: bytes) -> list[bytes]:
         """Return the raw bodies of the fields of that name (lower case)."""
-        return [value for key, value in self._fields if key.lower() == name]
+        return self._by_name.get(name, [])
 
     @cached_property
     def names(self) -> frozenset[bytes]:
         """The lower-case names of all fields."""
-        return frozenset(name.lower() for name, _ in self._fields)
+        return frozenset(self._by_name)
 
     def decoded(self, name: bytes) -> str:
         """Return the decoded body of the first field of that name (lower case), "" where there is none."""

@@ -15,31 +15,50 @@ from tamis.message import Message
 CERTAIN_LIST = 0.98
 CERTAIN_SOCIAL = 0.97
 CERTAIN_NEWSLETTER = 0.97
-MODEL_LIMIT = 0.8  # below this probability the model's guess is worth nothing
+MODEL_LIMIT = 0.9  # below this probability the model's guess is worth nothing
 
 TRANSACTIONAL = re.compile(
-    r"\b(?:receipt|invoice|order (?:confirm\w*|#|no|number|received|shipped|update)|your order|password|passcode"
-    r"|verif(?:y|ication)|confirm(?:ation| your)?|security (?:alert|code|notice)|sign.?in|log.?in|one.time|otp"
-    r"|ship(?:ped|ment|ping)|deliver(?:y|ed|ies)|tracking|booking|reservation|itinerary|ticket|appointment|payment"
-    r"|paid|refund|statement|renewal|subscription (?:confirm\w*|renew\w*|expir\w*)|account (?:update|activity|notice)"
-    r"|welcome to|terms of service|privacy policy|rechnung|bestellung|lieferung|passwort|bestätig\w*|zahlung"
-    r"|facture|commande|livraison|mot de passe|confirmez|paiement|reçu|pedido|fatura|senha|contraseña|factura)\b",
+    r"\b(?:receipt|invoice|your (?:\w+ )?order|order (?:#|no\b|number|\d|confirm\w*|received|shipped|update)"
+    r"|(?:has|have|was|been) shipped|shipment|out for delivery|delivered|tracking (?:number|info\w*)"
+    r"|delivery (?:update|notif\w*|status|attempt)|password|passcode|verification|verify your|confirm your"
+    r"|one.time|otp|security (?:alert|code|notice)|sign.?in\b|log.?in\b|new (?:device|card)|booking"
+    r"|reservation|itinerary|e-?ticket|boarding pass|appointment|payment|refund|statement"
+    r"|thank you for your (?:order|payment|purchase)|account (?:update|activity|notice|statement)"
+    r"|terms of (?:service|use)|privacy (?:policy|notice)"
+    r"|rechnung|ihre bestellung|sendung|passwort|zahlung|buchung|bestätigen sie"
+    r"|facture|votre commande|votre colis|mot de passe|confirmez|paiement|reçu|réservation"
+    r"|su pedido|factura|contraseña|seu pedido|fatura|senha)\b",
     re.I,
 )
-SOCIAL_SITES = re.compile(
-    r"(?:^|\.)(?:facebookmail\.com|facebook\.com|linkedin\.com|twitter\.com|x\.com|instagram\.com|pinterest\.com"
-    r"|quora\.com|reddit(?:mail)?\.com|nextdoor\.com|meetup\.com|youtube\.com|tiktok\.com|snapchat\.com|discord(?:app)?\.com"
-    r"|slack\.com|github\.com|gitlab\.com|bitbucket\.org|codeberg\.org|stackoverflow\.email|stackexchange\.com"
-    r"|xing\.com|tumblr\.com|vk\.com|viadeo\.com|strava\.com|goodreads\.com|mastodon\.social|bsky\.app|discoursemail\.com"
-    r"|medium\.com|substack\.com|academia-mail\.com|researchgatemail\.net|flickr\.com|twitch\.tv|vimeo\.com)$"
+# Addresses that networks, forges and calendars notify from.
+SOCIAL = re.compile(
+    r"[@.](?:facebookmail\.com|facebook\.com|linkedin\.com|twitter\.com|x\.com|instagram\.com|pinterest\.com"
+    r"|quora\.com|reddit(?:mail)?\.com|nextdoor\.com|meetup\.com|youtube\.com|tiktok\.com|snapchat\.com"
+    r"|discord(?:app)?\.com|slack\.com|github\.com|gitlab\.com|bitbucket\.org|codeberg\.org"
+    r"|stackoverflow\.email|stackexchange\.com|xing\.com|tumblr\.com|vk\.com|viadeo\.com|strava\.com"
+    r"|goodreads\.com|mastodon\.social|bsky\.app|discoursemail\.com|academia-mail\.com|researchgatemail\.net"
+    r"|flickr\.com|twitch\.tv|vimeo\.com)$|^calendar-notification@google\.com$"
 )
-# Of those, the ones whose mail is articles unless a field says otherwise.
-FORGE_FIELDS = frozenset(
-    (b"x-github-reason", b"x-github-sender", b"x-gitlab-project", b"x-gitlab-notificationreason", b"x-linkedin-class",
-     b"x-facebook", b"x-facebook-notify", b"x-discourse-topic-id", b"x-discourse-post-id", b"x-jira-fingerprint",
-     b"x-bugzilla-reason", b"x-gitea-reason", b"x-forgejo-reason", b"x-launchpad-notification-type", b"x-trac-project")
-)  # fmt: skip
-SOCIAL_BULK = re.compile(r"\b(?:newsletter|digest|weekly|promo|offers?|premium|ads?|sale|news)\b", re.I)
+# Fields that only notifications of networks, forges and trackers bear.
+NOTIFICATION_FIELDS = frozenset(
+    (
+        b"x-github-reason",
+        b"x-github-sender",
+        b"x-gitlab-project",
+        b"x-gitlab-notificationreason",
+        b"x-gitea-reason",
+        b"x-forgejo-reason",
+        b"x-linkedin-class",
+        b"x-facebook",
+        b"x-facebook-notify",
+        b"x-discourse-topic-id",
+        b"x-discourse-post-id",
+        b"x-jira-fingerprint",
+        b"x-bugzilla-reason",
+        b"x-launchpad-notification-type",
+        b"x-trac-project",
+    )
+)
 DISCUSSION_FIELDS = frozenset(
     (b"list-post", b"x-mailman-version", b"x-beenthere", b"mailing-list", b"x-mailing-list")
 )
@@ -92,11 +111,11 @@ def unsubscribe(first: dict[bytes, bytes]) -> Unsubscribe:
 def _by_fields(message: Message, first: dict[bytes, bytes]) -> tuple[Class, float] | None:
     """Return class and confidence where fields decide; the class may be none."""
     content = message.content
-    domain = content.from_addresses[0].rpartition("@")[2] if content.from_addresses else ""
+    author = content.from_addresses[0] if content.from_addresses else ""
     names = content.names
-    if names & FORGE_FIELDS:
+    if names & NOTIFICATION_FIELDS:
         return Class.SOCIAL, CERTAIN_SOCIAL
-    if SOCIAL_SITES.search(domain):
+    if SOCIAL.search(author):
         if TRANSACTIONAL.search(content.subject):
             return Class.NONE, CERTAIN_SOCIAL
         return Class.SOCIAL, CERTAIN_SOCIAL

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,7 @@ def grams(octets: bytes) -> NDArray[np.uint32]:
     return (windows * FACTOR) >> SHIFT
 
 
+@lru_cache(maxsize=4096)
 def hashed(token: str) -> int:
     """Return the number of a token, below SIZE."""
     return zlib.crc32(token.encode()) >> (32 - BITS)

@@ -1,8 +1,8 @@
 """Trains the models: what words and structure say, and beside it what each rule is worth.
 
 A model recognises the corpora that it was trained on, and is sure of them for the wrong reasons. So the rules
-are weighed, the slope is measured and the level is set with contents' evidence and scores from models that did
-not see the message's corpus. docs/learning.md tells the whole.
+are weighed, the slope is measured and the level is set by what models say that did not see the message's
+corpus. docs/learning.md tells the whole.
 """
 
 from __future__ import annotations
@@ -93,12 +93,16 @@ def balance(table: Table, rows: NDArray[np.bool_], kinds: NDArray[np.bool_]) -> 
 
 
 def fit(table: Table, rows: NDArray[np.bool_], kinds: NDArray[np.bool_]) -> Linear:
-    """Return the linear model, in bits, that tells kinds apart; one that says nothing if a kind is missing."""
+    """Return the linear model, in bits, that tells kinds apart; it says nothing if a kind is missing."""
     if kinds[rows].all() or not kinds[rows].any():
         return Linear(np.zeros(table.features.shape[1], np.float16), 0.0)
+    seen = table.features[rows]
+    met = np.unique(seen.indices)  # the others keep no weight, and the solver is spared them
     learner = LogisticRegression(C=STRENGTH, max_iter=ROUNDS, tol=TOLERANCE)
-    learner.fit(table.features[rows], kinds[rows], sample_weight=balance(table, rows, kinds)[rows])
-    return Linear((learner.coef_[0] / LN2).astype(np.float16), float(learner.intercept_[0] / LN2))
+    learner.fit(seen[:, met], kinds[rows], sample_weight=balance(table, rows, kinds)[rows])
+    weights = np.zeros(seen.shape[1], np.float16)
+    weights[met] = learner.coef_[0] / LN2
+    return Linear(weights, float(learner.intercept_[0] / LN2))
 
 
 def bits(table: Table, linear: Linear) -> NDArray[np.float64]:
@@ -137,8 +141,8 @@ def _weigh_rules(
 ) -> _Weighed:
     """Return the most probable bits of the rules beside the content's evidence.
 
-    This is logistic regression with a normal prior about what the authors gave: a rule keeps its sign, and one
-    that no message met keeps its bits.
+    This is logistic regression with a normal prior about what the authors gave: a rule keeps its sign, and a
+    rule that no message met keeps its bits.
     """
     design = np.column_stack((table.hits, np.ones(len(evidence))))[rows]
     weights = WORTH * balance(table, rows, table.spam)[rows]
@@ -177,14 +181,31 @@ def _level(table: Table, scores: NDArray[np.float64]) -> float:
     return level + 0.1  # scores are rounded to 0.1
 
 
-def train_graymail(table: Table) -> GraymailModel:
+@dataclass(frozen=True, slots=True)
+class TrainedGraymail:
+    """A model, and each message's probability under models that were not trained on its corpus."""
+
+    model: GraymailModel
+    held_out: NDArray[np.float64]  # shape (n,); NaN for spam and for ham of unknown class
+
+
+def train_graymail(table: Table) -> TrainedGraymail:
     """Return the model that tells newsletters from other wanted mail; raise TrainingError."""
     known = np.array([one is not None for one in table.graymail]) & ~table.spam
     newsletter = np.array([one is Graymail.NEWSLETTER for one in table.graymail])
-    if newsletter[known].all() or not newsletter[known].any():
-        raise TrainingError("expected newsletters and other ham of known class")
-    held_out = np.zeros(len(known))
+    if len(table.names) < 2 or newsletter[known].all() or not newsletter[known].any():
+        raise TrainingError("expected newsletters and other ham of known class in two corpora or more")
+    said = np.full(len(known), np.nan)
     for name in table.names:
-        others = known & ~table.of(name)
-        held_out[table.of(name)] = bits(table, fit(table, others, newsletter))[table.of(name)]
-    return GraymailModel(fit(table, known, newsletter), slope=1.0)
+        mine = known & table.of(name)
+        said[mine] = bits(table, fit(table, known & ~mine, newsletter))[mine]
+    platt = LogisticRegression(C=1e6).fit(
+        said[known, None], newsletter[known], sample_weight=balance(table, known, newsletter)[known]
+    )
+    slope = float(platt.coef_[0, 0] / LN2)
+    shift = float(platt.intercept_[0] / LN2)
+    linear = fit(table, known, newsletter)
+    return TrainedGraymail(
+        GraymailModel(Linear(linear.weights, linear.bias + shift / slope), slope=slope),
+        1.0 / (1.0 + np.exp2(-(slope * said + shift))),
+    )

@@ -27,16 +27,21 @@ RULES = (
     Rule("ATTACHMENT_CALENDAR", "The message carries an invitation.", -0.3),
 )
 
-EXECUTABLE = frozenset(
-    "exe scr pif com bat cmd vbs vbe js jse wsf wsh hta lnk url cpl msi jar ps1 reg chm dll app one iqy xll".split()
-)
-DOCUMENT = frozenset(
-    "pdf doc docx xls xlsx ppt pptx txt jpg jpeg png gif htm html rtf csv odt mp3 zip".split()
-)
-MACRO = frozenset("docm xlsm pptm dotm xlam xlsb".split())
-ARCHIVE = frozenset("zip rar 7z gz tgz bz2 xz tar iso img ace arj cab z vhd uue lzh".split())
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+EXECUTABLE = _words("""
+    app bat chm cmd com cpl dll exe hta iqy jar js jse lnk msi one pif ps1 reg scr url vbe vbs wsf wsh xll
+""")
+DOCUMENT = _words("csv doc docx gif htm html jpeg jpg mp3 odt pdf png ppt pptx rtf txt xls xlsx zip")
+MACRO = _words("docm dotm pptm xlam xlsb xlsm")
+ARCHIVE = _words("7z ace arj bz2 cab gz img iso lzh rar tar tgz uue vhd xz z zip")
+PAGE = _words("htm html mht shtml svg xhtml")
+MISLEADING = EXECUTABLE | ARCHIVE | PAGE  # what a document's name must not end in after all
 DISGUISED = re.compile("[\u0000-\u001f\u202a-\u202e\u2066-\u2069]|\\s{5,}")
-MAGIC = ((b"MZ", EXECUTABLE), (b"%PDF", {"pdf", "ai"}), (b"PK\x03\x04", None), (b"Rar!", {"rar"}))
+MAGIC = ((b"MZ", EXECUTABLE), (b"%PDF", {"pdf", "ai"}), (b"Rar!", {"rar"}))
 MAX_LOOKED_AT = 16
 
 
@@ -64,7 +69,7 @@ def _named(name: str) -> Iterator[str]:
         yield "ATTACHMENT_MACRO"
     elif extension in ARCHIVE:
         yield "ATTACHMENT_ARCHIVE"
-    elif extension in ("htm", "html", "shtml", "xhtml", "svg", "mht"):
+    elif extension in PAGE:
         yield "ATTACHMENT_HTML"
     inner = stem.rpartition(".")[2].strip()
     if (
@@ -84,7 +89,7 @@ def _content(part: Part, name: str) -> Iterator[str]:
     if start[:4] == b"PK\x03\x04" and start[6:7] and start[6] & 1:
         yield "ATTACHMENT_LOCKED"
     for magic, extensions in MAGIC:
-        if extensions is not None and start.startswith(magic) and extension not in extensions:
+        if start.startswith(magic) and extension not in extensions:
             yield "ATTACHMENT_TYPE_DIFFERS"
 
 

@@ -14,8 +14,9 @@ MAX_TEXT = 8192  # characters of text that rules look at; spam says its word bef
 MAX_SAID = 2048  # characters in which phrases count: a long letter holds every word
 MAX_URLS = 64  # links and addresses of the web that are looked at
 MAX_SUBJECT = 512  # characters
+MAX_SHOWN = 200  # characters of what a link shows
 
-URL = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'()\[\]{}|\\^`]{3,500}", re.I)
+URL = re.compile(r"https?://[^\s<>\"'()\[\]{}|\\^`]{3,500}")
 AUTHORITY = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}([^/?#\\\s]*)", re.I)
 # ASCII letters to lower case, punctuation and control characters to blanks.
 FOLD = bytes(
@@ -61,25 +62,29 @@ class Facts:
     @cached_property
     def folded(self) -> bytes:
         """Subject and first text in lower case without punctuation, words parted by single blanks."""
-        return b" " + b" ".join(self._words) + b" "
+        return b" " + b" ".join(self.words) + b" "
 
     @cached_property
-    def _words(self) -> list[bytes]:
+    def words(self) -> list[bytes]:
+        """The words of subject and first text, folded likewise."""
         return f"{self.subject}\n{self.text[:MAX_SAID]}".encode("utf-8", "replace").translate(FOLD).split()
-
-    @cached_property
-    def vocabulary(self) -> frozenset[bytes]:
-        """The words of subject and first text in lower case."""
-        return frozenset(self._words)
 
     @cached_property
     def author(self) -> tuple[str, str]:
         """Display name, and address in lower case, of the first author."""
-        found = parse_addresses(self.first.get(b"from", b""))
-        for name, address in found:  # "Doe, Anna <anna@example.org>": the name is cut in two
+        for name, address in self._authors:  # "Doe, Anna <anna@example.org>": the name is cut in two
             if address:
-                return name or found[0][0], address
-        return (found[0][0], "") if found else ("", "")
+                return name or self._authors[0][0], address
+        return (self._authors[0][0], "") if self._authors else ("", "")
+
+    @cached_property
+    def _authors(self) -> list[tuple[str, str]]:
+        return parse_addresses(self.first.get(b"from", b""))
+
+    @property
+    def malformed_from(self) -> bool:
+        """Whether the first author in From has no address though another has."""
+        return bool(self._authors and not self._authors[0][1] and self.author[1])
 
     @cached_property
     def from_domain(self) -> str:
@@ -124,15 +129,14 @@ def url(target: str, shown: str) -> Url:
     match = AUTHORITY.match(target)
     authority = match[1] if match else ""
     host = authority.rpartition("@")[2].lower()
-    if host.startswith("["):
-        host = host.partition("]")[0] + "]"
-    else:
-        host = host.partition(":")[0]
-    return Url(target, authority, unquote(host).rstrip(".") if "%" in host else host.rstrip("."), shown[:200])
+    host = f"{host.partition(']')[0]}]" if host.startswith("[") else host.partition(":")[0]
+    if "%" in host:
+        host = unquote(host)
+    return Url(target, authority, host.rstrip("."), shown[:MAX_SHOWN])
 
 
 def site(host: str) -> str:
-    """Return the registered domain of a host, guessed without a list: two labels, or three as in "a.co.uk"."""
+    """Return the registered domain of a host, guessed without a list: two labels, or three as in a.co.uk."""
     labels = host.rsplit(".", 3)
     if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL:
         return ".".join(labels[-3:])

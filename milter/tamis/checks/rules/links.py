@@ -32,7 +32,7 @@ RULES = (
     Rule("LINK_FOREIGN", "No link of an HTML text leads to the author's site.", 0.5),
 )
 
-HOSTED = re.compile(r"(?:^|\.)(?:" + "|".join(map(re.escape, HOSTING)) + r")$")
+HOSTED = re.compile(r"(?:^|\.)(?:" + "|".join(map(re.escape, sorted(HOSTING))) + r")$")
 IP_ADDRESS = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$")
 NUMBER_HOST = re.compile(r"^(?:0x[0-9a-f]+|\d{6,})(?:\.(?:0x[0-9a-f]+|\d+))*$")
 SHOWN_HOST = re.compile(r"^\s*(?:https?://)?((?:[a-z0-9-]{1,63}\.)+[a-z]{2,24})(?:[/:?#]\S*)?\s*$", re.I)

@@ -9,7 +9,6 @@ from tamis.checks.rules.brands import brand_of
 from tamis.checks.rules.domains import CHEAP, FREEMAIL
 from tamis.checks.rules.facts import Facts, site
 from tamis.finding import Rule
-from tamis.mime import parse_addresses
 
 RULES = (
     Rule("FROM_MISSING", "There is no From address.", 2.0),
@@ -45,8 +44,9 @@ ADDRESS = re.compile(r"[^\s@<>\"'()]+@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.I)
 RANDOM = re.compile(r"\d{5,}|(?:[a-z]+\d+){3,}|[bcdfghjklmnpqrstvwxz]{6,}|^[a-f0-9-]{16,}$")
 MESSAGE_ID = re.compile(rb"^\s*<[^<>@\s]+@([^<>@\s]+)>\s*$")
 DATE = re.compile(
-    rb"^\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s*)?\d{1,2}[\s-]+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-    rb"[\s-]+\d{2,4}\s+\d{1,2}:\d{2}(?::\d{2})?(?:\s*[+-]\d{4}|\s+\(?[a-z]{1,5}\)?|\s*$)",
+    rb"^\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s*)?\d{1,2}[\s-]+"
+    rb"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\s-]+\d{2,4}\s+"
+    rb"\d{1,2}:\d{2}(?::\d{2})?(?:\s*[+-]\d{4}|\s+\(?[a-z]{1,5}\)?|\s*$)",
     re.I,
 )
 HELO_ADDRESS = re.compile(r"^\[?\d{1,3}(?:\.\d{1,3}){3}\]?$")
@@ -57,7 +57,7 @@ LONG = re.compile(r"^[a-z]{26,}$")
 OUTLOOK_ID = re.compile(rb"^\s*<[0-9a-zA-Z]{8,}\$[0-9a-fA-F]+\$[0-9a-zA-Z]+@|^\s*<[A-Z]{30,}", re.I)
 PERSONAL = re.compile(
     rb"mutt|thunderbird|evolution|kmail|gnus|pine\b|apple mail|iphone mail|ipad mail|sylpheed|claws|seamonkey"
-    rb"|git-send-email|k-9|exmh|vm \d|eudora|lotus notes|microsoft outlook 1\d|ximian|trojita|alot|neomutt|mew |roundcube"
+    rb"|git-send-email|k-9|exmh|vm \d|eudora|lotus notes|microsoft outlook 1\d|ximian|trojita|roundcube"
 )
 SERVICES = re.compile(
     r"(?:^|\.)(?:mcdlv\.net|mcsv\.net|rsgsv\.net|mailchimpapp\.net|mandrillapp\.com|klaviyomail\.com|klaviyodns\.com"
@@ -86,7 +86,7 @@ def _author(facts: Facts) -> Iterator[str]:
         yield "FROM_MISSING"
         return
     raw = facts.first.get(b"from", b"")
-    if not parse_addresses(raw)[0][1]:
+    if facts.malformed_from:
         yield "FROM_MALFORMED"
     if b"?=" in raw and name and name.isascii() and "=?" not in name:
         yield "FROM_ENCODED_ASCII"
@@ -145,8 +145,7 @@ def _made(facts: Facts) -> Iterator[str]:
     elif not DATE.match(date):
         yield "DATE_MALFORMED"
     yield from _addressed(facts)
-    names = [name.lower() for name, _ in facts.message.fields]
-    if any(names.count(one) > 1 for one in ONCE):
+    if len(first) < len(facts.message.fields) and any(len(facts.content.values(one)) > 1 for one in ONCE):
         yield "FIELDS_TWICE"
     if (
         first.get(b"x-priority", b"").strip()[:1] in (b"1", b"2")

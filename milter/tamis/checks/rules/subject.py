@@ -24,14 +24,16 @@ RULES = (
 )
 
 MONEY = re.compile(
-    r"[$£€¥]\s?\d|\d\s?(?:[$£€¥]|usd\b|eur\b|gbp\b|dollars?\b|euros?\b)|\b\d{1,3}\s?% ?(?:off|discount)|100 ?%",
+    r"[$£€¥]\s?\d|\d\s?(?:[$£€¥]|usd\b|eur\b|gbp\b|dollars?\b|euros?\b)"
+    r"|\b\d{1,3}\s?% ?(?:off|discount)|100 ?%",
     re.I,
 )
 URGENT = re.compile(
-    r"\b(?:urgent\w*|dringend\w*|urgente?|action (?:is )?required|final (?:notice|warning|reminder)|last (?:chance|warning)"
-    r"|suspend\w*|suspens\w*|verif(?:y|ication|ique\w*|izier\w*|ique|icar)|confirm (?:your|you)|limited time|act now"
-    r"|security alert|unusual|unauthori[sz]ed|expir(?:e[sd]?|ing|ation)|deactivat\w*|immediate(?:ly)?|locked|gesperrt"
-    r"|bloquead[oa]|bloqu[ée]e?|letzte (?:mahnung|erinnerung|warnung)|pending|on hold|won|winner|congratulations"
+    r"\b(?:urgent\w*|dringend\w*|urgente?|(?:action|response) (?:is )?required|limited time|act now"
+    r"|final (?:notice|warning|reminder)|last (?:chance|warning)|letzte (?:mahnung|erinnerung|warnung)"
+    r"|immediate(?:ly)?|suspend\w*|suspens\w*|deactivat\w*|locked|gesperrt|bloquead[oa]|bloqu[ée]e?"
+    r"|expir(?:e[sd]?|ing|ation)|verif(?:y|ication|ique\w*|izier\w*|icar)|confirm (?:your|you)"
+    r"|security alert|unusual|unauthori[sz]ed|pending|on hold|won|winner|congratulations"
     r"|important|wichtig\w*|importante?)\b",
     re.I,
 )
@@ -56,8 +58,7 @@ def find(facts: Facts) -> Iterator[str]:
     if not subject.strip():
         yield "SUBJECT_EMPTY"
         return
-    letters = [one for one in subject if one.isalpha()]
-    if len(letters) >= 8 and subject.isupper():
+    if subject.isupper() and sum(map(str.isalpha, subject)) >= 8:
         yield "SUBJECT_ALL_CAPS"
     if subject.count("!") + subject.count("?") >= 2:
         yield "SUBJECT_SHOUTS"
