@@ -42,7 +42,7 @@ def test_results_under_our_name_are_removed_and_others_stay() -> None:
         (b"Authentication-Results", b'\n "mx.example.org" 1; none'),
     ]
 
-    assert forged(fields, "mx.example.org") == (("Authentication-Results", 4), ("Authentication-Results", 2))
+    assert forged(fields, "mx.Example.org") == (("Authentication-Results", 4), ("Authentication-Results", 2))
 
 
 def test_comments_do_not_hide_our_name() -> None:

@@ -86,6 +86,14 @@ def test_a_class_stands_in_the_ticket_and_nothing_is_done(given: object, word: s
     assert (made.outgoing.graymail, made.reply, made.fields) == (word, None, ())
 
 
+def test_what_is_refused_as_spam_is_called_spam() -> None:
+    made = plan(findings(antispam=LOUD), config(antispam__mark=20.0))
+
+    assert made.reply is not None
+    assert made.outgoing is not None
+    assert made.outgoing.antispam == "spam"
+
+
 def test_what_is_spam_gets_no_class() -> None:
     made = plan(findings(antispam=SPAM, graymail=NEWSLETTER))
 
