@@ -9,9 +9,10 @@ from __future__ import annotations
 import binascii
 import quopri
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from encodings.aliases import aliases
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -22,6 +23,7 @@ Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 MAX_DEPTH = 24  # nested multiparts and messages; mail programs show no more, hostile mail has thousands
 MAX_PARTS = 256  # leaves of one message; the same reason
 MAX_TEXT = 1 << 17  # octets of one part that are decoded as text; spam says its word before that
+MAX_DOCUMENTS = 16  # HTML parts that are parsed; mail has one, sometimes a second from a list's footer
 MAX_FIELD = 1 << 16  # octets of one field that are decoded; Postfix's header_size_limit is 102,400
 MAX_ADDRESSES = 256  # addresses read of one field
 
@@ -196,18 +198,27 @@ class Content:
     @cached_property
     def text(self) -> str:
         """What a reader sees first: the plain parts, or where there are none the HTML parts as text."""
-        plain = [part.text for part in self.parts if part.content_type == "text/plain" and part.is_text]
-        joined = "\n".join(plain)
-        if joined.strip():
-            return joined
-        return "\n".join(document.text for document in self.documents)
+        plain = (part.text for part in self.parts if part.content_type == "text/plain" and part.is_text)
+        joined = _joined(plain)
+        return joined if joined.strip() else _joined(document.text for document in self.documents)
 
     @cached_property
     def documents(self) -> tuple[Document, ...]:
-        """The HTML parts that a reader sees."""
-        return tuple(
-            part.document for part in self.parts if part.content_type == "text/html" and part.is_text
-        )
+        """The HTML parts that a reader sees first, at most MAX_DOCUMENTS."""
+        html = (part for part in self.parts if part.content_type == "text/html" and part.is_text)
+        return tuple(part.document for part in islice(html, MAX_DOCUMENTS))
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Return the first of some texts in one, until there is enough to read."""
+    found: list[str] = []
+    length = 0
+    for text in texts:
+        found.append(text)
+        length += len(text)
+        if length >= MAX_TEXT:
+            break
+    return "\n".join(found)
 
 
 def _children(
