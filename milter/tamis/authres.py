@@ -10,6 +10,7 @@ HIDE = {ord(character): 0xE000 + number for number, character in enumerate(" \t\
 SHOW = {hidden: character for character, hidden in HIDE.items()}
 RESULT = re.compile(r"\s*([a-z0-9-]+)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)(.*)", re.S | re.I)
 PROPERTY = re.compile(r"([a-z0-9._-]+)\s*=\s*(\S+)", re.I)
+SPECIAL = frozenset(b'("\\')  # octets that begin a comment, a quoted string or a quoted-pair
 SEPARATOR = re.compile(r"[\s;]+")
 
 
@@ -24,6 +25,9 @@ class Result:
 
 def authserv_id(value: bytes) -> str:
     """Return the name of the verifier that a field claims, lower case; "" where there is none."""
+    head = value.partition(b";")[0]
+    if SPECIAL.isdisjoint(head):  # as nearly always
+        return _identity(head.decode("utf-8", "replace"))
     return _identity(_plain(value).partition(";")[0])
 
 
