@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tamis.checks.antispam import GTUBE, MAX_REASONS, Antispam
 from tamis.learning.corpus import split
 from tamis.learning.model import load
-from tamis.message import Envelope, Message
+from tamis.message import Envelope, Message, Recipient
 
 HEAD = (
     b"From: Anna Doe <anna@example.org>\r\nTo: bob@example.net\r\nSubject: Lunch\r\n"
@@ -118,6 +118,16 @@ def test_gtube_is_a_thousand_bits(raw: bytes, shipped: Antispam) -> None:
     finding = shipped.run(message(raw))
 
     assert (finding.score, finding.reasons) == (1000.0, ("GTUBE",))
+
+
+def test_score_does_not_tell_who_else_is_addressed(shipped: Antispam) -> None:
+    fields, body = split(SCAM.replace(b"URGENT!!", b"roberta, URGENT!!"))
+    alone = Message(Envelope(recipients=(Recipient("bob@example.net"),)), fields, body)
+    together = Message(
+        Envelope(recipients=(Recipient("roberta@example.net"), Recipient("bob@example.net"))), fields, body
+    )
+
+    assert shipped.run(alone) == shipped.run(together)
 
 
 def test_shipped_model_leaves_a_letter_alone(shipped: Antispam) -> None:

@@ -14,7 +14,7 @@ from tamis.checks.rules import catalogue
 from tamis.checks.rules.brands import brand_in_host, brand_of
 from tamis.checks.rules.facts import site, url
 from tamis.learning.corpus import split
-from tamis.message import Envelope, Message, Recipient
+from tamis.message import Envelope, Message
 
 ROOT = Path(__file__).parents[1]
 CASES = sorted((ROOT / "tests" / "cases").glob("*/*.eml"))
@@ -26,15 +26,9 @@ RULE_CASES = [
 PATIENCE = 0.5  # seconds of CPU for a hostile message; a page of text takes a quarter of a millisecond
 
 
-def message(raw: bytes, **envelope: object) -> Message:
-    recipients = envelope.pop("recipients", ())
-    assert isinstance(recipients, list | tuple)
+def message(raw: bytes, **envelope: str) -> Message:
     fields, body = split(raw)
-    return Message(
-        Envelope(recipients=tuple(Recipient(str(one)) for one in recipients), **envelope),  # type: ignore[arg-type]
-        fields,
-        body,
-    )
+    return Message(Envelope(**envelope), fields, body)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("path", RULE_CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -56,7 +50,7 @@ def test_a_plain_letter_meets_no_rule() -> None:
         b"Date: Mon, 23 Nov 2026 10:14:05 +0100\nMessage-ID: <1@example.org>\n\nShall we meet at noon?\n"
     )
 
-    assert catalogue.find(message(raw, recipients=["bob@example.net"])) == ()
+    assert catalogue.find(message(raw)) == ()
 
 
 def test_names_are_unique_among_topics() -> None:
@@ -110,7 +104,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_message_takes_bounded_time(raw: bytes) -> None:
-    hostile = message(raw, recipients=["bob@example.net"])
+    hostile = message(raw)
 
     begin = time.process_time()
     catalogue.find(hostile)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import quopri
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from encodings.aliases import aliases
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -141,7 +141,8 @@ class Content:
         return self._tree[1]
 
     @cached_property
-    def _by_name(self) -> dict[bytes, list[bytes]]:
+    def by_name(self) -> Mapping[bytes, list[bytes]]:
+        """The raw bodies of the fields by lower-case name, each in the message's order."""
         found: dict[bytes, list[bytes]] = {}
         for name, value in self._fields:
             found.setdefault(name.lower(), []).append(value)
@@ -149,12 +150,12 @@ class Content:
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the raw bodies of the fields of that name (lower case)."""
-        return self._by_name.get(name, [])
+        return self.by_name.get(name, [])
 
     @cached_property
     def names(self) -> frozenset[bytes]:
         """The lower-case names of all fields."""
-        return frozenset(self._by_name)
+        return frozenset(self.by_name)
 
     def decoded(self, name: bytes) -> str:
         """Return the decoded body of the first field of that name (lower case), "" where there is none."""
@@ -173,17 +174,19 @@ class Content:
         )
 
     @cached_property
+    def authors(self) -> tuple[tuple[str, str], ...]:
+        """Display name and addr-spec, lower case or "", of each mailbox in all From fields."""
+        return tuple(mailbox for value in self.values(b"from") for mailbox in parse_addresses(value))
+
+    @cached_property
     def from_addresses(self) -> tuple[str, ...]:
         """The addr-specs of all From fields, lower case."""
-        return self.addresses(b"from")
+        return tuple(address for _, address in self.authors if address)
 
     @cached_property
     def from_name(self) -> str:
         """The display name of the first author."""
-        for value in self.values(b"from"):
-            for name, _ in parse_addresses(value):
-                return name
-        return ""
+        return self.authors[0][0] if self.authors else ""
 
     @cached_property
     def message_id(self) -> str | None:

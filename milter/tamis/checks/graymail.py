@@ -84,7 +84,7 @@ class Graymail:
 
     def run(self, message: Message) -> GraymailFinding:
         """Return class, confidence and way out."""
-        first = {name.lower(): value[:MAX_FIELD] for name, value in reversed(message.fields)}
+        first = {name: values[0][:MAX_FIELD] for name, values in message.content.by_name.items()}
         way_out = unsubscribe(first)
         told = _by_fields(message, first)
         if told is not None:

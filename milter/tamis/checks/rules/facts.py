@@ -14,6 +14,8 @@ MAX_TEXT = 8192  # characters of text that rules look at; spam says its word bef
 MAX_SAID = 2048  # characters in which phrases count: a long letter holds every word
 MAX_URLS = 64  # links and addresses of the web that are looked at
 MAX_SUBJECT = 512  # characters
+MAX_TO = 2048  # octets of To
+MAX_RECIPIENTS = 5
 MAX_SHOWN = 200  # characters of what a link shows
 
 URL = re.compile(r"https?://[^\s<>\"'()\[\]{}|\\^`]{3,500}")
@@ -47,7 +49,7 @@ class Facts:
     @cached_property
     def first(self) -> dict[bytes, bytes]:
         """The first field body for each lower-case name."""
-        return {name.lower(): value for name, value in reversed(self.message.fields)}
+        return {name: values[0] for name, values in self.content.by_name.items()}
 
     @cached_property
     def subject(self) -> str:
@@ -72,19 +74,15 @@ class Facts:
     @cached_property
     def author(self) -> tuple[str, str]:
         """Display name, and address in lower case, of the first author."""
-        for name, address in self._authors:  # "Doe, Anna <anna@example.org>": the name is cut in two
+        for name, address in self.content.authors:  # "Doe, Anna <anna@example.org>": the name is cut in two
             if address:
-                return name or self._authors[0][0], address
-        return (self._authors[0][0], "") if self._authors else ("", "")
-
-    @cached_property
-    def _authors(self) -> list[tuple[str, str]]:
-        return parse_addresses(self.first.get(b"from", b""))
+                return name or self.content.authors[0][0], address
+        return (self.content.authors[0][0], "") if self.content.authors else ("", "")
 
     @property
     def malformed_from(self) -> bool:
         """Whether the first author in From has no address though another has."""
-        return bool(self._authors and not self._authors[0][1] and self.author[1])
+        return bool(self.content.authors and not self.content.authors[0][1] and self.author[1])
 
     @cached_property
     def from_domain(self) -> str:
@@ -99,8 +97,12 @@ class Facts:
 
     @cached_property
     def recipients(self) -> tuple[str, ...]:
-        """The envelope's recipients in lower case, at most five."""
-        return tuple(one.address.lower() for one in self.envelope.recipients[:5])
+        """The first addresses in To, lower case.
+
+        Not the envelope's: what one recipient's address tells would show in the score of the others.
+        """
+        found = parse_addresses(self.first.get(b"to", b"")[:MAX_TO])
+        return tuple(address for _, address in found[:MAX_RECIPIENTS] if address)
 
     @cached_property
     def urls(self) -> tuple[Url, ...]:

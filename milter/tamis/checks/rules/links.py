@@ -27,7 +27,7 @@ RULES = (
     Rule("LINK_BRAND_HOST", "A link's host bears a known firm's name in another's domain.", 2.0),
     Rule("LINK_RANDOM_HOST", "A link's host looks random.", 1.0),
     Rule("LINK_REDIRECT", "A link carries another web address as its parameter.", 0.7),
-    Rule("LINK_NAMES_RECIPIENT", "A link carries the recipient's address.", 1.0),
+    Rule("LINK_NAMES_RECIPIENT", "A link carries the recipient's address.", 0.5),
     Rule("LINK_SCRIPT", "A link holds a script or a document instead of an address.", 2.0),
     Rule("LINK_FOREIGN", "No link of an HTML text leads to the author's site.", 0.5),
 )

@@ -20,7 +20,7 @@ RULES = (
     Rule("FROM_RANDOM_LOCAL", "The local part of From has many digits or looks random.", 1.0),
     Rule("FROM_LONG_LOCAL", "The local part of From is a long string of letters.", 2.0),
     Rule("FROM_CHEAP_DOMAIN", "The author's top-level domain is one where names cost next to nothing.", 2.0),
-    Rule("FROM_IS_RECIPIENT", "The message says that it is from its own recipient.", 1.5),
+    Rule("FROM_IS_RECIPIENT", "The message says that it is from its own recipient.", 0.7),
     Rule("REPLY_TO_FREEMAIL", "Answers go to a free mailbox, and the author's is at another domain.", 2.0),
     Rule("HELO_ADDRESS", "The client called itself by an IP address.", 1.5),
     Rule("HELO_NOT_QUALIFIED", "The client called itself by a name without a dot.", 1.0),
@@ -105,7 +105,7 @@ def _author(facts: Facts) -> Iterator[str]:
         yield "FROM_RANDOM_LOCAL"
     if domain.rpartition(".")[2] in CHEAP:
         yield "FROM_CHEAP_DOMAIN"
-    if address in facts.recipients:
+    if address in facts.recipients and b"list-post" not in facts.first:
         yield "FROM_IS_RECIPIENT"
 
 
@@ -145,7 +145,9 @@ def _made(facts: Facts) -> Iterator[str]:
     elif not DATE.match(date):
         yield "DATE_MALFORMED"
     yield from _addressed(facts)
-    if len(first) < len(facts.message.fields) and any(len(facts.content.values(one)) > 1 for one in ONCE):
+    if len(first) < len(facts.message.fields) and any(
+        len(facts.content.by_name.get(one, ())) > 1 for one in ONCE
+    ):
         yield "FIELDS_TWICE"
     if (
         first.get(b"x-priority", b"").strip()[:1] in (b"1", b"2")

@@ -14,7 +14,11 @@ RULES = (
     Rule("SUBJECT_SHOUTS", "The subject holds several exclamation or question marks.", 1.0),
     Rule("SUBJECT_MONEY", "The subject names an amount of money or a percentage off.", 1.0),
     Rule("SUBJECT_URGENT", "The subject urges, warns or asks to verify.", 1.5),
-    Rule("SUBJECT_HOLDS_RECIPIENT", "The subject holds the recipient's address or its local part.", 1.5),
+    Rule(
+        "SUBJECT_HOLDS_RECIPIENT",
+        "The subject holds the recipient's address, or addresses him by its local part.",
+        1.5,
+    ),
     Rule("SUBJECT_FAKE_REPLY", "The subject begins with Re: and no field says to which message.", 1.0),
     Rule("SUBJECT_GAPPY", "Letters of a word in the subject stand apart.", 2.0),
     Rule("SUBJECT_TAIL", "The subject ends in a number or random letters after a gap.", 1.5),
@@ -85,7 +89,7 @@ def _against_fields(facts: Facts, subject: str) -> Iterator[str]:
     lower = subject.lower()
     for address in facts.recipients:
         local = address.partition("@")[0]
-        if address in lower or (len(local) >= 4 and re.search(rf"\b{re.escape(local)}\b", lower)):
+        if address in lower or (len(local) >= 4 and re.search(rf"\b{re.escape(local)}\s*[,:!]", lower)):
             yield "SUBJECT_HOLDS_RECIPIENT"
             break
     raw = first.get(b"subject", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from tamis.checks.rules.facts import Facts
@@ -178,6 +179,14 @@ PHRASES: Mapping[str, str] = {
 ENOUGH = 2  # phrases that are weak alone
 
 
+GREETING = re.compile(
+    r"\b(?:dear|hello|hi|hey|attention|guten tag|hallo|bonjour|cher|ol[áa]|caro|hola|ciao|beste)"
+    r"[\s,:]+([^\s<>]+@[^\s<>]+)",
+    re.I,
+)
+MAX_GREETING = 200  # characters
+
+
 def _index() -> dict[bytes, list[tuple[bytes, str, int]]]:
     """Return for the longest word of each phrase the phrases with it, their rules and what they count."""
     found: dict[bytes, list[tuple[bytes, str, int]]] = {}
@@ -204,6 +213,6 @@ def find(facts: Facts) -> Iterator[str]:
             if phrase in facts.folded:
                 counts[rule] = counts.get(rule, 0) + worth
     yield from sorted(rule for rule, count in counts.items() if count >= ENOUGH)
-    greeting = facts.text[:200].lower() if facts.recipients else ""
-    if any(address in greeting for address in facts.recipients if address):
+    greeting = GREETING.search(facts.text[:MAX_GREETING])
+    if greeting and greeting[1].lower().rstrip(".,:!") in facts.recipients:
         yield "SAYS_DEAR_ADDRESS"
