@@ -259,7 +259,7 @@ def test_a_store_that_is_away_is_a_tempfail_and_one_log_line(
     assert "4Xy7: store unavailable" in caplog.text
 
 
-@pytest.mark.parametrize("step", ["resolve", "scan", "add"])
+@pytest.mark.parametrize("step", ["resolve", "add"])
 def test_a_deadline_that_passes_is_a_tempfail_and_one_log_line(
     step: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -270,6 +270,19 @@ def test_a_deadline_that_passes_is_a_tempfail_and_one_log_line(
     assert str(plan.reply) == "451 4.7.1 Filter temporarily unavailable, try again later"
     assert world.tickets == []
     assert [one.getMessage() for one in caplog.records] == ["4Xy7: deadline passed answer=tempfail"]
+
+
+def test_a_scan_that_takes_too_long_is_a_tempfail_with_a_ticket(caplog: pytest.LogCaptureFixture) -> None:
+    opted_out = resolution("bob@example.org", Preferences(antispam=False))
+    world = World(None, opted_out, hangs_at="scan", site=config(milter__deadline=0.05))
+
+    plan = world.handle(message())
+
+    (ticket,) = world.tickets
+    (outcome,) = ticket.recipients
+    assert str(plan.reply).endswith(f"[{ticket.id}]")
+    assert (outcome.action, outcome.antivirus, outcome.antispam) == (Action.TEMPFAIL, "error", "off")
+    assert [one.getMessage() for one in caplog.records] == ["4Xy7: scan takes too long answer=tempfail"]
 
 
 def test_the_log_has_one_line_of_ids_and_words(caplog: pytest.LogCaptureFixture) -> None:

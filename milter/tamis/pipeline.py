@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tamis.config import Config
 from tamis.decision import Decision, Plan
-from tamis.finding import Filter, Findings
+from tamis.finding import Filter, Findings, Sender
 from tamis.interfaces import Directory, StoreUnavailable, Tickets
 from tamis.message import Message
 from tamis.policy.combine import combine, unavailable
@@ -20,9 +20,12 @@ from tamis.policy.direction import direction, wanted
 from tamis.policy.fields import forged
 from tamis.policy.outgoing import decide_outgoing
 from tamis.preferences import Resolution
-from tamis.ticket import Direction, Means, Outcome, OutgoingChecks, Ticket, new_id, timestamp
+from tamis.ticket import Action, Direction, Means, Outcome, OutgoingChecks, Ticket, new_id, timestamp
 
 log = logging.getLogger(__name__)
+
+
+LAST_CALL = 0.9  # of the deadline for the scan
 
 
 class Scan(Protocol):
@@ -48,9 +51,12 @@ async def judge(
     envelope = message.envelope
     way = direction(envelope, config)
     resolutions = await directory.resolve([clean(one.meant) for one in envelope.recipients])
-    findings = await scanner.scan(message, wanted(way, resolutions, config))
+    found = await _scan(message, scanner, wanted(way, resolutions, config), config.milter.deadline)
+    findings = found or Findings(Sender(None, envelope.mail_from.lower()))
     checks = decide_outgoing(findings, config) if way is Direction.OUTGOING else None
     decisions = _decisions(message, way, resolutions, findings=findings, config=config)
+    if found is None:
+        decisions = [replace(one, action=Action.TEMPFAIL) for one in decisions]
     plan = combine(decisions, config, ticket_id=ticket_id, outgoing=checks)
     if plan.reply is None and (way is Direction.INCOMING or any(one.local for one in decisions)):
         own_id = config.mail.authserv_id or envelope.mta_name
@@ -59,6 +65,18 @@ async def judge(
     if way is Direction.OUTGOING:
         account = await _sender_account(message, directory)
     return Judgement(way, account, plan)
+
+
+async def _scan(
+    message: Message, scanner: Scan, filters: frozenset[Filter], deadline: float
+) -> Findings | None:
+    """Return the findings; None where so much of the deadline has passed that the rest is for the ticket."""
+    try:
+        async with asyncio.timeout(LAST_CALL * deadline):
+            return await scanner.scan(message, filters)
+    except TimeoutError:
+        log.error("%s: scan takes too long answer=tempfail", message.envelope.queue_id)
+        return None
 
 
 def _decisions(
