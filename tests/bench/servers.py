@@ -30,7 +30,7 @@ url = "sqlite:///{folder}/tamis.db"
 """
 NO_ANTIVIRUS = '[users.defaults]\nantivirus = "off"\n'
 
-# What has no counterpart here, or asks DNS, Redis or another server.
+# What has no counterpart here, or asks DNS, Redis or another server; Bayes rests, as it has no Redis.
 RSPAMD_OFF = (
     "antivirus",
     "arc",
@@ -53,14 +53,15 @@ RSPAMD_OFF = (
 RSPAMD_LOCAL = {
     "options.inc": 'dns {{ nameserver = ["127.0.0.1:9"]; }}\ndisable_monitoring = true;\n',
     "logging.inc": 'type = "console";\nlevel = "warning";\n',
-    "statistic.conf": 'classifier "bayes" {{ disabled = true; }}\n',
+    # What Tamis shows of its verdict, too.
+    "milter_headers.conf": 'use = ["x-spamd-result", "x-spam-level", "x-spam-status"];\n'
+    "extended_spam_headers = false;\nskip_local = false;\n",
 }
 RSPAMD_OVERRIDE = {
     "worker-proxy.inc": 'bind_socket = "{socket} mode=0666";\nmilter = yes;\ncount = {workers};\n'
     'upstream "local" {{ default = yes; self_scan = yes; }}\n',
     "worker-normal.inc": "enabled = false;\ncount = 0;\n",
     "worker-controller.inc": "enabled = false;\ncount = 0;\n",
-    "statistic.conf": "",
 }
 
 
