@@ -39,7 +39,7 @@ class SpamModel:
     linear: Linear
     least: float  # bits; the content tells no more than this for ham,
     most: float  # and than this for spam
-    scale: float  # how much of the content's evidence stands beside the rules'
+    scale: float  # by which it is calibrated
     level: float  # bits that every message starts from
     rules: Mapping[str, float]  # bits by rule
 

@@ -28,7 +28,6 @@ ROUNDS = 500  # of the solver at most
 TOLERANCE = 1e-4  # of the solver
 TYPICAL = 3000.0  # messages of a corpus that counts once; others count by the root of their size
 LEAST, MOST = -8.0, 2.0  # bits that the content may say: strange mail looks like spam to it, not like ham
-SCALE = 0.75  # of the content's evidence beside the rules': they tell partly the same
 WORTH = 500.0  # messages that a typical corpus is worth against the authors' bits
 STIFFNESS = 30.0  # how much a rule is held to its author's bits: 1 / variance in bits
 MOST_OF_RULE, LEAST_OF_RULE = 4.0, -2.5  # bits; ham's marks are easily forged
@@ -74,7 +73,7 @@ def train_spam(table: Table, priors: Mapping[str, float]) -> Trained:
         linear,
         least=LEAST,
         most=MOST,
-        scale=slope * SCALE,
+        scale=slope,
         level=slope * weighed.level + shift,
         rules=dict(zip(table.rules, (slope * weighed.bits).tolist(), strict=True)),
     )
@@ -126,7 +125,7 @@ def _evidence(table: Table, by_corpus: Mapping[str, NDArray[np.float64]]) -> NDA
     evidence = np.zeros(len(table.spam))
     for name, said in by_corpus.items():
         mine = table.of(name)
-        evidence[mine] = SCALE * np.clip(said[mine], LEAST, MOST)
+        evidence[mine] = np.clip(said[mine], LEAST, MOST)
     return evidence
 
 

@@ -73,6 +73,22 @@ BRANDS: dict[str, tuple[str, ...]] = {
     "norton": ("norton", "nortonlifelock", "gen"),
     "costco": ("costco",),
     "walmart": ("walmart",),
+    "sams club": ("samsclub",),
+    "home depot": ("homedepot",),
+    "tractor supply": ("tractorsupply",),
+    "ace hardware": ("acehardware",),
+    "harbor freight": ("harborfreight",),
+    "fidelity": ("fidelity",),
+    "schwab": ("schwab",),
+    "capital one": ("capitalone",),
+    "interactive brokers": ("interactivebrokers", "ibkr"),
+    "blue cross": ("bluecross", "bcbs"),
+    "unitedhealthcare": ("uhc", "unitedhealthcare"),
+    "aarp": ("aarp",),
+    "t mobile": ("t-mobile", "tmobile", "mobile"),
+    "verizon": ("verizon",),
+    "xfinity": ("xfinity", "comcast"),
+    "geek squad": ("geeksquad", "bestbuy"),
     "spotify": ("spotify",),
     "disney": ("disney", "disneyplus"),
     "telekom": ("telekom", "t-online"),
@@ -91,12 +107,16 @@ HOST_NAMES = re.compile(
     + "|".join(re.escape(name) for name in BRANDS if name.isascii() and " " not in name and len(name) > 3)
     + r")(?:-|\.(?:com|de|fr|co)\b.)"
 )
+LOOKALIKE = re.compile("[I015]")
+READ_AS = str.maketrans("I015", "lols")  # what the eye takes them for
 LABELS = re.compile(r"[.-]")
 
 
 def brand_of(name: str, domain: str) -> str | None:
     """Return the firm whose name is displayed though the domain is not one of its own; None for none."""
-    match = NAMES.search(name.lower())
+    match = NAMES.search(name.replace("'", "").replace("\u2019", "").lower())
+    if match is None and LOOKALIKE.search(name):
+        match = NAMES.search(name.translate(READ_AS).lower())
     if match is None:
         return None
     brand = match[1]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tamis.checks.rules.brands import brand_of
 from tamis.checks.rules.domains import CHEAP, FREEMAIL
 from tamis.checks.rules.facts import Facts, site
+from tamis.checks.rules.subject import REPLY
 from tamis.finding import Rule
 
 RULES = (
@@ -36,8 +37,8 @@ RULES = (
     Rule("PRIORITY_HIGH", "The message is marked as urgent.", 0.7),
     Rule("MAILER_FORGED", "The mail program's fields do not fit each other.", 1.5),
     Rule("MAILER_PERSONAL", "The mail program is one that people write with.", -1.0),
-    Rule("MAILING_SERVICE", "A known mailing service is named as the sending system.", -1.0),
-    Rule("REPLY_REFERS", "The message refers to one that it answers.", -1.5),
+    Rule("MAILING_SERVICE", "A known mailing service is named as the sending system.", -2.0),
+    Rule("REPLY_REFERS", "The subject begins with Re: and a field says to which message.", -1.5),
 )
 
 ADDRESS = re.compile(r"[^\s@<>\"'()]+@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.I)
@@ -155,7 +156,7 @@ def _made(facts: Facts) -> Iterator[str]:
     ):
         yield "PRIORITY_HIGH"
     yield from _mailer(first)
-    if b"in-reply-to" in first or b"references" in first:
+    if (b"in-reply-to" in first or b"references" in first) and REPLY.match(facts.subject):
         yield "REPLY_REFERS"
 
 

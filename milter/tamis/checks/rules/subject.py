@@ -37,8 +37,7 @@ URGENT = re.compile(
     r"|final (?:notice|warning|reminder)|last (?:chance|warning)|letzte (?:mahnung|erinnerung|warnung)"
     r"|immediate(?:ly)?|suspend\w*|suspens\w*|deactivat\w*|locked|gesperrt|bloquead[oa]|bloqu[ée]e?"
     r"|expir(?:e[sd]?|ing|ation)|verif(?:y|ication|ique\w*|izier\w*|icar)|confirm (?:your|you)"
-    r"|security alert|unusual|unauthori[sz]ed|pending|on hold|won|winner|congratulations"
-    r"|important|wichtig\w*|importante?)\b",
+    r"|security alert|unusual|unauthori[sz]ed|pending|on hold|won|winner|congratulations)\b",
     re.I,
 )
 GAPPY = re.compile(r"(?:\b[A-Za-z][ ._*-]){4,}[A-Za-z]\b")

@@ -29,15 +29,16 @@ RULES = (
     Rule("HTML_FORM", "The HTML holds a form.", 1.5),
     Rule("HTML_SCRIPT", "The HTML holds a script, a frame or an object.", 1.0),
     Rule("HTML_SPLIT_WORDS", "Comments or empty elements split words of the HTML.", 2.0),
-    Rule("HTML_ENTITIES", "Plain letters of the HTML are written as character references.", 2.0),
+    Rule("HTML_ENTITIES", "Plain letters of the HTML are written as character references.", 1.0),
     Rule("HTML_REFRESH", "The HTML leads away by itself.", 2.0),
     Rule("BASE64_ASCII", "A text that needs no encoding is in base64.", 1.5),
     Rule("CHARSET_MISSING", "The text has octets above 127 and no character set.", 1.0),
     Rule("PLAIN_DIFFERS", "The plain text is empty where the HTML is not.", 1.0),
 )
 
-ZERO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")  # not joiners, which Persian and pictographs need
-INSIDE = re.compile("[a-z][\u00ad\u200b-\u200d\u2060\ufeff]+[a-z]", re.I)
+# Invisible characters; joiners and marks of direction are needed in other scripts, not between Latin letters.
+ZERO_WIDTH = re.compile("[\u00ad\u034f\u200b-\u200f\u2060-\u2064\ufeff]")
+INSIDE = re.compile("[a-z][\u00ad\u034f\u200b-\u200f\u2060-\u2064\ufeff]+[a-z]", re.I)
 MIXED = re.compile("[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
 FANCY = re.compile("[\U0001d400-\U0001d7ff\u2460-\u24ff\U0001f130-\U0001f189]{3}")
 QUOTES = ("\n>", "\n| ")

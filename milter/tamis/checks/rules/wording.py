@@ -58,18 +58,16 @@ PHRASES: Mapping[str, str] = {
         // bestätigen sie ihre | confirmer votre | security | verification | your information | your
         identity | billing information""",
     "SAYS_ACCOUNT_CLOSED": """
-        account has been | account will be | deactivated | limited access | mailbox is | mailbox
-        full | mailbox has | storage limit | unusual activity | unusual sign | suspicious activity |
-        wurde gesperrt | wird gesperrt | será bloqueado | foi bloqueado | bloqueada | suspensa |
-        suspendu | geblokkeerd | pending messages | undelivered messages | incoming messages | konto
-        eingeschränkt | account is
+        deactivated | limited access | mailbox is | mailbox full | mailbox has | storage limit |
+        unusual activity | unusual sign | suspicious activity | wurde gesperrt | wird gesperrt |
+        será bloqueado | foi bloqueado | bloqueada | suspensa | suspendu | geblokkeerd | pending
+        messages | undelivered messages | incoming messages | konto eingeschränkt
         // suspended | quota | unauthorized | eingeschränkt | gesperrt | permanently | terminated |
-        failed to deliver | bloqué | restricted""",
+        failed to deliver | bloqué | restricted | account is | account has been | account will be""",
     "SAYS_PASSWORD": """
         password expires | password will expire | keep same password | keep current password | keep
         my password | same password | password is set to expire | password expiration
-        // your password | passwort | sua senha | mot de passe | contraseña | wachtwoord | expire |
-        expires | password""",
+        // your password | passwort | sua senha | mot de passe | contraseña | wachtwoord | password""",
     "SAYS_EXTORTION": """
         recorded you | your contacts | masturbat | masturbating | i have access to | your secret |
         send the video | hacked your
