@@ -145,7 +145,11 @@ class Content:
         """The raw bodies of the fields by lower-case name, each in the message's order."""
         found: dict[bytes, list[bytes]] = {}
         for name, value in self._fields:
-            found.setdefault(name.lower(), []).append(value)
+            key = name.lower()
+            if key in found:
+                found[key].append(value)
+            else:
+                found[key] = [value]
         return found
 
     def values(self, name: bytes) -> list[bytes]:

@@ -36,11 +36,14 @@ RULES = (
     Rule("PLAIN_DIFFERS", "The plain text is empty where the HTML is not.", 1.0),
 )
 
-# Invisible characters; joiners and marks of direction are needed in other scripts, not between Latin letters.
-ZERO_WIDTH = re.compile("[\u00ad\u034f\u200b-\u200f\u2060-\u2064\ufeff]")
-INSIDE = re.compile("[a-z][\u00ad\u034f\u200b-\u200f\u2060-\u2064\ufeff]+[a-z]", re.I)
-MIXED = re.compile("[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
-FANCY = re.compile("[\U0001d400-\U0001d7ff\u2460-\u24ff\U0001f130-\U0001f189]{3}")
+# Joiners and marks of direction are needed in other scripts, but not between Latin letters.
+INVISIBLE = "\u00ad\u034f\u200b-\u200f\u2060-\u2064\ufeff"
+ALIKE = "\u0370-\u04ff"  # Greek and Cyrillic
+ORNATE = "\u2460-\u24ff\U0001d400-\U0001d7ff\U0001f130-\U0001f189"  # enclosed and mathematical letters
+SUSPICIOUS = re.compile(f"[{INVISIBLE}{ALIKE}{ORNATE}]")
+INSIDE = re.compile(f"[a-z][{INVISIBLE}]+[a-z]", re.I)
+MIXED = re.compile(f"[A-Za-z][{ALIKE}]|[{ALIKE}][A-Za-z]")
+FANCY = re.compile(f"[{ORNATE}]{{3}}")
 QUOTES = ("\n>", "\n| ")
 PATCH = ("\ndiff --git ", "\n@@ -", "\n--- a/", "\nIndex: ", "\n#include <")
 PADDING = tuple(one * 8 for one in ("\n", "\r\n", " \n", " \r\n", "\xa0\r\n"))
@@ -77,7 +80,9 @@ def find(facts: Facts) -> Iterator[str]:
 
 
 def _characters(text: str) -> Iterator[str]:
-    if ZERO_WIDTH.search(text) and INSIDE.search(text):
+    if not SUSPICIOUS.search(text):  # one look instead of three at most texts
+        return
+    if INSIDE.search(text):
         yield "TEXT_ZERO_WIDTH"
     if MIXED.search(text):
         yield "TEXT_MIXED_SCRIPTS"

@@ -211,6 +211,7 @@ def find(facts: Facts) -> Iterator[str]:
             if phrase in facts.folded:
                 counts[rule] = counts.get(rule, 0) + worth
     yield from sorted(rule for rule, count in counts.items() if count >= ENOUGH)
-    greeting = GREETING.search(facts.text[:MAX_GREETING])
+    start = facts.text[:MAX_GREETING]
+    greeting = GREETING.search(start) if "@" in start else None
     if greeting and greeting[1].lower().rstrip(".,:!") in facts.recipients:
         yield "SAYS_DEAR_ADDRESS"
