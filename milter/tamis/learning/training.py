@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from tamis.finding import Graymail
 from tamis.learning.model import GraymailModel, Linear, SpamModel
@@ -56,6 +57,12 @@ def train_spam(table: Table, priors: Mapping[str, float]) -> Trained:
     names = table.names
     if len(names) < 3 or table.spam.all() or not table.spam.any():
         raise TrainingError("expected ham and spam in three corpora or more, so that two can be left out")
+    with threadpool_limits(limits=1):  # sums of several threads differ in their last bits
+        return _train_spam(table, priors)
+
+
+def _train_spam(table: Table, priors: Mapping[str, float]) -> Trained:
+    names = table.names
     prior = np.array([priors[name] for name in table.rules])
     linear, seen = _contents(table)
     held_out = np.zeros(len(table.spam))
@@ -194,6 +201,11 @@ def train_graymail(table: Table) -> TrainedGraymail:
     newsletter = np.array([one is Graymail.NEWSLETTER for one in table.graymail])
     if len(table.names) < 2 or newsletter[known].all() or not newsletter[known].any():
         raise TrainingError("expected newsletters and other ham of known class in two corpora or more")
+    with threadpool_limits(limits=1):
+        return _train_graymail(table, known, newsletter)
+
+
+def _train_graymail(table: Table, known: NDArray[np.bool_], newsletter: NDArray[np.bool_]) -> TrainedGraymail:
     said = np.full(len(known), np.nan)
     for name in table.names:
         mine = known & table.of(name)
