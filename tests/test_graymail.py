@@ -65,6 +65,23 @@ def test_post_to_a_discussion_list_is_list_mail() -> None:
     assert judge(message(LIST + NEWSLETTER)) == ("list", True)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"List-Id: <walks.example.org>\nPrecedence: list\n",
+        b"List-Id: <walks.example.org>\nReferences: <1@example.org>\n" + NEWSLETTER,
+        b"Mailing-List: contact walks-help@example.org; run by ezmlm\n",
+        b"X-BeenThere: walks@example.org\nX-Mailman-Version: 2.1\n",
+    ],
+)
+def test_list_programs_are_known_by_their_fields(more: bytes) -> None:
+    assert judge(message(more)) == ("list", True)
+
+
+def test_list_id_of_a_newsletter_makes_no_list() -> None:
+    assert judge(message(b"List-Id: <news.example.com>\n" + NEWSLETTER)) == ("newsletter", True)
+
+
 def test_list_that_takes_no_posts_sends_newsletters() -> None:
     announcements = b"List-Id: <news.example.com>\nList-Post: NO\n" + NEWSLETTER
 

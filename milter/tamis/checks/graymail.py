@@ -59,9 +59,8 @@ NOTIFICATION_FIELDS = frozenset(
         b"x-trac-project",
     )
 )
-DISCUSSION_FIELDS = frozenset(
-    (b"list-post", b"x-mailman-version", b"x-beenthere", b"mailing-list", b"x-mailing-list")
-)
+# Fields of programs that carry discussions.
+PROGRAM_FIELDS = frozenset((b"x-beenthere", b"mailing-list", b"x-mailing-list"))
 HTTPS = re.compile(rb"<\s*https://[^<>]+>", re.I)
 HTTP = re.compile(rb"<\s*https?://[^<>]+>", re.I)
 MAILTO = re.compile(rb"<\s*mailto:[^<>]+>", re.I)
@@ -133,12 +132,11 @@ def _discussion(first: dict[bytes, bytes], names: frozenset[bytes]) -> bool:
     post = first.get(b"list-post", b"").strip()
     if post[:2].upper() == b"NO":  # RFC 2369 section 3.4: announcements only
         return False
-    return bool(names & DISCUSSION_FIELDS) and (
-        b"list-id" in names
-        or bool(post)
-        or b"list-unsubscribe" in names
-        or bool(names & {b"x-beenthere", b"mailing-list", b"x-mailing-list"})
-    )
+    if post or names & PROGRAM_FIELDS:
+        return True
+    # Senders of newsletters set List-Id too; answers and Precedence: list they do not.
+    answered = b"in-reply-to" in names or b"references" in names
+    return b"list-id" in names and (answered or first.get(b"precedence", b"").strip().lower() == b"list")
 
 
 def _personal(message: Message, first: dict[bytes, bytes]) -> bool:

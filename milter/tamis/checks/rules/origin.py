@@ -52,7 +52,8 @@ DATE = re.compile(
 )
 HELO_ADDRESS = re.compile(r"^\[?\d{1,3}(?:\.\d{1,3}){3}\]?$")
 DYNAMIC = re.compile(
-    r"(?:^|[.-])(?:dsl|adsl|dial\w*|dyn\w*|ppp\w*|cable|pool|dhcp|client|cust\w*|user|broadband|catv)[\w-]*[.-]|(?:\d{1,3}[.-]){3}\d"
+    r"(?:^|[.-])(?:a?dsl|dial\w*|dyn\w*|ppp\w*|cable|pool|dhcp|client|cust\w*|user|broadband|catv)[\w-]*[.-]"
+    r"|(?:\d{1,3}[.-]){3}\d"
 )
 LONG = re.compile(r"^[a-z]{26,}$")
 OUTLOOK_ID = re.compile(rb"^\s*<[0-9a-zA-Z]{8,}\$[0-9a-fA-F]+\$[0-9a-zA-Z]+@|^\s*<[A-Z]{30,}", re.I)
