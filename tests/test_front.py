@@ -1,4 +1,4 @@
-"""The front on pymilter: what the MTA tells arrives byte for byte, and every message gets an answer."""
+"""The fronts: what the MTA tells arrives byte for byte, and every message gets an answer."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ CLIENT = Client(ip="192.0.2.7", name="mail.example.net")
 RAW = b"From: anna@example.net\r\nSubject: hello\r\n\r\nHello\r\n"
 
 
-@pytest.fixture(scope="module")
-def front() -> Iterator[Echo]:
-    with echo() as one:
+FRONTS = ("stream", "libmilter")
+
+
+@pytest.fixture(scope="module", params=FRONTS)
+def front(request: pytest.FixtureRequest) -> Iterator[Echo]:
+    with echo(request.param) as one:
         yield one
 
 
@@ -205,7 +208,8 @@ def test_failed_pipeline_is_a_tempfail_and_its_words_are_kept_out_of_the_log(fro
     assert "secret" not in front.log()
 
 
-def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FRONTS)
+def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "waiting"
     folder.mkdir()
 
@@ -223,7 +227,7 @@ def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(tmp_p
         shutil.rmtree(folder)
         return beyond, [*await asyncio.gather(*inside), await one(RAW)]
 
-    with echo(limit=4) as front:
+    with echo(name, limit=4) as front:
         beyond, others = asyncio.run(story(front))
 
     assert beyond == [Verdict.TEMPFAIL] * 2

@@ -84,6 +84,7 @@ class Milter(Section):
     """[milter]: socket and processes."""
 
     listen: Address = "inet:127.0.0.1:8891"
+    front: Literal["stream", "libmilter"] = "stream"
     socket_mode: str = Field(default="0660", pattern="^0?[0-7]{3}$")
     socket_group: str = ""
     workers: int = Field(default=0, ge=0, le=1024)

@@ -1,6 +1,6 @@
 """A Tamis front with a pipeline that tells what it was given, in header fields; a program of its own.
 
-libmilter's callbacks are global to a process. What the pipeline does is said by the subject: "wait FOLDER"
+What libmilter is told is global to a process. What the pipeline does is said by the subject: "wait FOLDER"
 makes a file there and waits until the folder is gone, "raise", or anything else.
 """
 
@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,11 +20,11 @@ from pathlib import Path
 import uvloop
 
 from tamis.address import parse
+from tamis.config import Config
 from tamis.decision import Plan
-from tamis.front.libmilter import Libmilter
 from tamis.front.session import text
 from tamis.message import Message
-from tamis.service import logs
+from tamis.service import logs, parts
 from tamis.ticket import Means
 
 
@@ -44,16 +43,16 @@ async def tell(message: Message) -> Plan:
     return Plan((), Means.UNIFORM, fields=(("X-Digest", digest), ("X-Facts", json.dumps(facts))))
 
 
-def main(listen: str, deadline: str, limit: str) -> None:
+def main(front: str, listen: str, deadline: str, limit: str) -> None:
     """Serve until killed; print a line once the socket is there."""
     logs.set_up()
-    front = Libmilter(deadline=float(deadline), limit=int(limit))
-    listener = front.listen(parse(listen))
+    settings = {"front": front, "deadline": f"{deadline}s", "max_in_flight": int(limit)}
+    one = parts.front(Config.model_validate({"milter": settings}))
+    listener = one.listen(parse(listen))
     loop = uvloop.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
+    loop.run_until_complete(one.serve(tell, listener))
     print("listening", flush=True)
-    front.run(tell, loop)
-    listener.close()
+    loop.run_forever()
 
 
 class Echo:
@@ -69,11 +68,12 @@ class Echo:
 
 
 @contextmanager
-def echo(*, deadline: float = 30, limit: int = 100) -> Iterator[Echo]:
+def echo(front: str, *, deadline: float = 30, limit: int = 100) -> Iterator[Echo]:
     """Run it on a unix socket of its own."""
     with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
         one = Echo(f"unix:{folder}/front.sock", Path(folder) / "log")
-        command = [sys.executable, "-m", "tests.servers.echo", one.address, str(deadline), str(limit)]
+        command = [sys.executable, "-m", "tests.servers.echo", front, one.address]
+        command += [str(deadline), str(limit)]
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,

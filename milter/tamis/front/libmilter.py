@@ -13,10 +13,8 @@ import ctypes
 import logging
 import os
 import socket
-import stat
 import sys
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +23,7 @@ import milter
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.decision import Plan
+from tamis.front.front import BACKLOG, GRACE, MAX_PACKET, Gate, Handle, remove_stale
 from tamis.front.session import Session, text
 from tamis.message import Message
 from tamis.policy.combine import unavailable
@@ -52,45 +51,14 @@ MACROS = (
     (milter.M_ENVRCPT, "{rcpt_addr}"),
     (milter.M_EOM, "i"),
 )
-MAX_PACKET = 1 << 20  # octets; libmilter's 65,535 are less than Postfix's header_size_limit of 102,400
-GRACE = 5  # seconds that the front waits beyond the deadline, which is the pipeline's to keep
-BACKLOG = 1024  # connections waiting to be accepted
-
-Handle = Callable[[Message], Awaitable[Plan]]
-
-
-class Gate:
-    """Bounds how many messages are in flight."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._inside = 0
-        self._lock = threading.Lock()
-
-    @property
-    def inside(self) -> int:
-        """Messages in flight."""
-        return self._inside
-
-    def enter(self) -> bool:
-        """Take a place; False where none is free."""
-        with self._lock:
-            if self._inside >= self._limit:
-                return False
-            self._inside += 1
-            return True
-
-    def leave(self) -> None:
-        """Give the place back."""
-        with self._lock:
-            self._inside -= 1
 
 
 class Libmilter:
     """The front of one worker process; there can be one only, as libmilter's callbacks are global."""
 
-    _handle: Handle  # from run() on
+    _handle: Handle  # from serve() on
     _loop: asyncio.AbstractEventLoop
+    _listener: socket.socket
 
     def __init__(self, *, deadline: float, limit: int) -> None:
         """Take seconds per message, and how many messages may be in flight."""
@@ -107,7 +75,7 @@ class Libmilter:
         """
         self._register()
         if isinstance(address, UnixAddress):
-            _remove_stale(address.path)
+            remove_stale(address.path)
             milter.setconn(f"unix:{address.path}")
         else:
             kind, host = ("inet6", f"[{address.host}]") if ":" in address.host else ("inet", address.host)
@@ -117,24 +85,33 @@ class Libmilter:
         try:
             milter.opensocket(False)
         except milter.error as error:
-            raise OSError(f"cannot listen on {address}: {_reason(address)}") from error
+            raise OSError(_reason(address)) from error
         (descriptor,) = _listening() - before
         listener = socket.socket(fileno=descriptor)
         if isinstance(address, InetAddress):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
 
-    def run(self, handle: Handle, loop: asyncio.AbstractEventLoop) -> None:
-        """Serve the socket that listen() opened, until the process ends.
-
-        handle is the pipeline's, loop the one that it runs on, in another thread.
-        """
+    async def serve(self, handle: Handle, listener: socket.socket) -> None:
+        """Let libmilter take connections, on threads of its own."""
         self._handle = handle
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
         sys.excepthook = self._undecodable
         milter.set_exception_policy(milter.CONTINUE)
         _set_max_packet()
-        milter.main()
+        threading.Thread(target=_run, name="libmilter", daemon=True).start()
+
+    def leave(self) -> None:
+        """Put a socket that nobody knows in the listener's place: others go on with the real one.
+
+        libmilter has no word for it. The socket listens, since libmilter gives up, and drops its
+        connections, when its listener fails.
+        """
+        with socket.socket(socket.AF_UNIX) as unknown:
+            unknown.bind("")  # an address that the kernel chooses, without a file (unix(7), autobind)
+            unknown.listen()
+            os.dup2(unknown.fileno(), self._listener.fileno())
 
     def _register(self) -> None:
         milter.set_flags(ACTIONS)
@@ -331,19 +308,14 @@ def _carry_out(ctx: Any, plan: Plan) -> int:
     return int(milter.CONTINUE)
 
 
-def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more; raise OSError for a live one."""
-    if not os.path.lexists(path):
-        return
-    if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise OSError(f"unix:{path}: is there already and no socket")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            Path(path).unlink()
-        else:
-            raise OSError(f"unix:{path}: another process listens there")
+def _run() -> None:
+    """Serve until the process ends, which is when libmilter gives up: a new process will listen again."""
+    try:
+        milter.main()
+    except milter.error as error:
+        log.error("libmilter failed error=%s", type(error).__name__)
+    logging.shutdown()
+    os._exit(1)
 
 
 def _listening() -> set[int]:

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import stat
 import struct
-import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.decision import Plan, Reply
+from tamis.front.front import BACKLOG, GRACE, MAX_PACKET, Gate, Handle, remove_stale
 from tamis.front.session import Session, text
 from tamis.message import Message
 from tamis.policy.combine import unavailable
@@ -48,66 +45,75 @@ GOES_ON = b"\0\0\0\1c"  # SMFIR_CONTINUE
 HEAD = struct.Struct("!IB")
 NUMBER = struct.Struct("!I")
 OPTIONS = struct.Struct("!III")
-MAX_PACKET = 1 << 20  # octets; Postfix's header_size_limit is 102,400
-GRACE = 5  # seconds beyond the deadline, which is the pipeline's to keep
-BACKLOG = 1024  # connections waiting to be accepted
-
-Handle = Callable[[Message], Awaitable[Plan]]
+PAUSE = 0.5  # seconds without new connections when there is no descriptor for one
 
 
 class ProtocolError(Exception):
     """The other side does not speak the protocol."""
 
 
-class Gate:
-    """Bounds how many messages are in flight."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.inside = 0
-
-
 class Stream:
     """The front of one worker process."""
 
     handle: Handle  # from serve() on
+    _loop: asyncio.AbstractEventLoop
+    _listener: socket.socket
 
     def __init__(self, *, deadline: float, limit: int) -> None:
         """Take seconds per message, and how many messages may be in flight."""
         self.patience = deadline + GRACE
         self.gate = Gate(limit)
-        self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
         """Open the listening socket, for this process and those that it forks; raise OSError."""
-        try:
-            return _listen(address)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OSError(f"cannot listen on {address}: {reason}") from error
+        if isinstance(address, UnixAddress):
+            remove_stale(address.path)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(address.path)
+        else:
+            listener = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+            listener.bind((address.host, address.port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        return listener
 
     async def serve(self, handle: Handle, listener: socket.socket) -> None:
         """Begin to take connections from the socket that listen() opened; handle is the pipeline's."""
         self.handle = handle
-        loop = asyncio.get_running_loop()
-        if listener.family != socket.AF_UNIX:
-            self._server = await loop.create_server(lambda: Conversation(self), sock=listener)
-        elif sys.version_info < (3, 13):
-            self._server = await loop.create_unix_server(lambda: Conversation(self), sock=listener)
-        else:  # the path is the supervisor's to remove
-            self._server = await loop.create_unix_server(
-                lambda: Conversation(self), sock=listener, cleanup_socket=False
-            )
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
+        self._loop.add_reader(listener, self._accept)
 
     def leave(self) -> None:
         """Take no more connections; those in hand go on. On the loop's thread."""
-        if self._server is not None:
-            self._server.close()
+        self._loop.remove_reader(self._listener)
 
-    def start(self, story: Awaitable[None]) -> None:
-        """Run what becomes of a message, and keep it from being collected as garbage."""
-        task = asyncio.ensure_future(story)
+    def _accept(self) -> None:
+        """Take one connection: a worker that is busy comes here less often, and others have their turn."""
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):  # another worker took it, or the MTA went away
+            return
+        except OSError as error:  # out of descriptors or memory, for now
+            log.error("cannot take connections error=%s", error.strerror)
+            self.leave()
+            self._loop.call_later(PAUSE, self._loop.add_reader, self._listener, self._accept)
+            return
+        connection.setblocking(False)
+        self.start(self._converse(connection))
+
+    async def _converse(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: Conversation(self), connection)
+        except OSError:  # it has gone
+            connection.close()
+
+    def start(self, story: Coroutine[Any, Any, None]) -> None:
+        """Run a story, and keep it from being collected as garbage."""
+        task = self._loop.create_task(story)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -244,11 +250,10 @@ class Conversation(asyncio.Protocol):
         message = self._session.message(self._macros.get("i"))
         self._forget_macros()
         gate = self._front.gate
-        if gate.inside >= gate.limit:
+        if not gate.enter():
             log.warning("%s: too many messages in flight limit=%d", message.envelope.queue_id, gate.limit)
             self._transport.write(_refuse(unavailable(None)))
             return
-        gate.inside += 1
         self._busy = True
         self._front.start(self._answer(message))
 
@@ -264,7 +269,7 @@ class Conversation(asyncio.Protocol):
         except Exception as error:  # whatever it is, the MTA keeps the message and tries again
             log.error("pipeline failed error=%s", type(error).__name__)
         finally:
-            self._front.gate.inside -= 1
+            self._front.gate.leave()
             self._busy = False
         if not self._transport.is_closing():
             self._transport.write(answer)
@@ -307,33 +312,3 @@ def _carry_out(plan: Plan, *, leading_space: bool) -> bytes:
             packets.append(_packet(b"+", _octets(path)))
     packets.append(GOES_ON)
     return b"".join(packets)
-
-
-def _listen(address: UnixAddress | InetAddress) -> socket.socket:
-    if isinstance(address, UnixAddress):
-        _remove_stale(address.path)
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(address.path)
-    else:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more; raise OSError for a live one."""
-    if not os.path.lexists(path):
-        return
-    if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise OSError("is there already and no socket")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            Path(path).unlink()
-        else:
-            raise OSError("another process listens there")

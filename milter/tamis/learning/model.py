@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any, Literal, overload
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.learning import features
+from tamis.learning.features import Latest
 from tamis.message import Message
 
 Name = Literal["antispam", "graymail"]
@@ -24,11 +25,12 @@ class Linear:
 
     weights: NDArray[np.float16]
     bias: float
+    latest: Latest = field(default_factory=Latest, repr=False, compare=False)  # may be shared by models
 
     def bits(self, message: Message) -> float:
         """Return the evidence in bits (log2 of odds) that the message's words and structure give."""
-        found = self.weights.take(features.indices(message))
-        total = float(np.sum(found, dtype=np.float64))
+        found = self.weights.take(self.latest.indices(message))
+        total = float(found.sum(dtype=np.float64))
         return total / math.sqrt(max(1, len(found))) + self.bias
 
 
@@ -77,15 +79,24 @@ def write(path: Path, model: SpamModel | GraymailModel) -> None:
 
 
 @overload
-def load(name: Literal["antispam"], folder: Path | None = None) -> SpamModel: ...
+def load(
+    name: Literal["antispam"], folder: Path | None = None, *, latest: Latest | None = None
+) -> SpamModel: ...
 @overload
-def load(name: Literal["graymail"], folder: Path | None = None) -> GraymailModel: ...
-def load(name: Name, folder: Path | None = None) -> SpamModel | GraymailModel:
-    """Return a model of a folder, by default the shipped one; raise OSError or ValueError."""
+def load(
+    name: Literal["graymail"], folder: Path | None = None, *, latest: Latest | None = None
+) -> GraymailModel: ...
+def load(
+    name: Name, folder: Path | None = None, *, latest: Latest | None = None
+) -> SpamModel | GraymailModel:
+    """Return a model of a folder, by default the shipped one; raise OSError or ValueError.
+
+    Models that are given the same latest compute the features of a message once.
+    """
     where = files("tamis.models") if folder is None else folder
     with where.joinpath(f"{name}.npz").open("rb") as file:
         arrays = _arrays(name, file)
-    linear = Linear(arrays["weights"].astype(np.float16), float(arrays["bias"]))
+    linear = Linear(arrays["weights"].astype(np.float16), float(arrays["bias"]), latest or Latest())
     numbers = [float(one) for one in arrays["numbers"]]
     if name == "graymail":
         return GraymailModel(linear, slope=numbers[0])

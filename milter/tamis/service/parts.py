@@ -13,6 +13,9 @@ from tamis.checks.antispam import Antispam
 from tamis.checks.antivirus import Antivirus
 from tamis.checks.graymail import Graymail
 from tamis.config import Config, ConfigError
+from tamis.front.front import Front
+from tamis.front.stream import Stream
+from tamis.learning.features import Latest
 from tamis.learning.model import load
 from tamis.scan import SHARE, Scanner
 from tamis.store import upgrade
@@ -32,12 +35,25 @@ class Filters:
 
 def filters(config: Config) -> Filters:
     """Load the models; raise ConfigError for a weight of an unknown rule."""
-    model = load("antispam")
+    latest = Latest()
+    model = load("antispam", latest=latest)
     try:
         antispam = Antispam(model, config.antispam.weights)
     except ValueError as error:
         raise ConfigError(f"antispam.weights: {error}") from error
-    return Filters(antispam, Graymail(load("graymail")))
+    return Filters(antispam, Graymail(load("graymail", latest=latest)))
+
+
+def front(config: Config) -> Front:
+    """Return what speaks the milter protocol."""
+    milter = config.milter
+    match milter.front:
+        case "stream":
+            return Stream(deadline=milter.deadline, limit=milter.max_in_flight)
+        case "libmilter":
+            from tamis.front.libmilter import Libmilter  # loads libmilter's threads and signals with it
+
+            return Libmilter(deadline=milter.deadline, limit=milter.max_in_flight)
 
 
 def scanner(config: Config, loaded: Filters) -> Scanner:

@@ -16,7 +16,6 @@ from types import FrameType
 
 from tamis import address
 from tamis.config import Config
-from tamis.front.libmilter import Libmilter
 from tamis.service import parts, worker
 from tamis.service.secrecy import forbid_dumps
 from tamis.service.systemd import notify
@@ -45,7 +44,7 @@ class Supervisor:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._front = Libmilter(deadline=config.milter.deadline, limit=config.milter.max_in_flight)
+        self._front = parts.front(config)
         self._loaded = parts.filters(config)
         self._workers: list[Worker] = []
         self._wanted = config.milter.workers or len(os.sched_getaffinity(0))
@@ -83,6 +82,8 @@ class Supervisor:
         before = os.umask(0o177)
         try:
             listener = self._front.listen(where)
+        except OSError as error:
+            raise OSError(f"cannot listen on {where}: {error.strerror or error}") from error
         finally:
             os.umask(before)
         if isinstance(where, address.UnixAddress):

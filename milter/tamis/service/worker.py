@@ -1,4 +1,4 @@
-"""One worker process: libmilter in the main thread, the event loop and the store on threads of their own."""
+"""One worker process: the event loop on the main thread, the store on a thread of its own."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ import gc
 import logging
 import os
 import socket
-import threading
 import time
 from typing import NoReturn
 
 import uvloop
 
 from tamis.config import Config
-from tamis.front.libmilter import Libmilter
+from tamis.front.front import Front
 from tamis.pipeline import Pipeline
 from tamis.service import parts
-from tamis.store.thread import Store
 
 log = logging.getLogger(__name__)
 
 READY = b"r"  # from the worker, once it serves
 STOP = b"s"  # to the worker; the end of the pipe means the same, as then the supervisor is gone
+COLLECT = (10_000, 20, 50)  # objects made before Python looks for cycles; a message makes some thousands
 QUIET = 0.25  # seconds without a message in flight after which the last answer has been written
 
 
 def run(
     config: Config,
     loaded: parts.Filters,
-    front: Libmilter,
+    front: Front,
     *,
     listener: socket.socket,
     control: socket.socket,
@@ -37,62 +36,38 @@ def run(
     """Serve until the supervisor says stop; end the process."""
     loop = uvloop.new_event_loop()
     loop.set_exception_handler(_loop_failed)
-    threading.Thread(target=loop.run_forever, name="loop", daemon=True).start()
     store = parts.store(config, loop)
     store.start()
     pipeline = Pipeline(config, store, store, parts.scanner(config, loaded))
     gc.freeze()
-    stopper = threading.Thread(
-        target=_stop_when_told,
-        args=(control, listener, front, store),
-        kwargs={"patience": config.milter.deadline},
-        name="control",
-        daemon=True,
-    )
-    stopper.start()
+    gc.set_threshold(*COLLECT)
+    loop.run_until_complete(front.serve(pipeline.handle, listener))
     control.sendall(READY)
-    front.run(pipeline.handle, loop)
-    stopper.join()  # libmilter returned since it was signalled or its listener failed
-    os._exit(1)
-
-
-def _stop_when_told(
-    control: socket.socket, listener: socket.socket, front: Libmilter, store: Store, *, patience: float
-) -> None:
-    """Wait for the word, accept no more, let messages in flight be answered, and end the process.
-
-    libmilter's own stop would abandon them.
-    """
-    _await_word(control)
-    _leave(listener)
-    last_busy = start = time.monotonic()
-    while time.monotonic() - last_busy < QUIET and time.monotonic() - start < patience:
-        if front.gate.inside:
-            last_busy = time.monotonic()
-        time.sleep(0.02)
+    control.setblocking(False)
+    loop.run_until_complete(_until_told(loop, control))
+    front.leave()
+    loop.run_until_complete(_drained(front, patience=config.milter.deadline))
     store.close()
     logging.shutdown()
-    os._exit(0)  # libmilter's threads wait for connections that only the MTA ends
+    os._exit(0)  # the MTA's idle connections end with the process
 
 
-def _await_word(control: socket.socket) -> None:
-    """Wait for STOP, or for the supervisor's end."""
+async def _until_told(loop: asyncio.AbstractEventLoop, control: socket.socket) -> None:
+    """Return when the supervisor says stop, or is gone."""
     try:
-        while control.recv(1) not in (STOP, b""):
+        while await loop.sock_recv(control, 1) not in (STOP, b""):
             pass
     except ConnectionResetError:  # it ended before it read what we had told it
         return
 
 
-def _leave(listener: socket.socket) -> None:
-    """Put a socket that nobody knows in the listener's place, for libmilter: others go on with the real one.
-
-    It listens, since libmilter gives up, and drops its connections, when the listener fails.
-    """
-    with socket.socket(socket.AF_UNIX) as unknown:
-        unknown.bind("")  # an address that the kernel chooses, without a file (unix(7), autobind)
-        unknown.listen()
-        os.dup2(unknown.fileno(), listener.fileno())
+async def _drained(front: Front, *, patience: float) -> None:
+    """Return when no message was in flight for a while, or after seconds of patience."""
+    last_busy = start = time.monotonic()
+    while time.monotonic() - last_busy < QUIET and time.monotonic() - start < patience:
+        if front.gate.inside:
+            last_busy = time.monotonic()
+        await asyncio.sleep(0.02)
 
 
 def _loop_failed(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

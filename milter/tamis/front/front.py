@@ -1,0 +1,78 @@
+"""What every front is: one way to speak the milter protocol, from the socket to the pipeline and back."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from tamis.address import InetAddress, UnixAddress
+from tamis.decision import Plan
+from tamis.message import Message
+
+GRACE = 5  # seconds that a front waits beyond the deadline, which is the pipeline's to keep
+BACKLOG = 1024  # connections waiting to be accepted
+MAX_PACKET = 1 << 20  # octets; Postfix's header_size_limit is 102,400
+
+Handle: TypeAlias = Callable[[Message], Awaitable[Plan]]
+
+
+class Gate:
+    """Bounds how many messages are in flight."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._inside = 0
+        self._lock = threading.Lock()
+
+    @property
+    def inside(self) -> int:
+        """Messages in flight."""
+        return self._inside
+
+    def enter(self) -> bool:
+        """Take a place; False where none is free."""
+        with self._lock:
+            if self._inside >= self.limit:
+                return False
+            self._inside += 1
+            return True
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._lock:
+            self._inside -= 1
+
+
+class Front(Protocol):
+    """The front of one worker process."""
+
+    gate: Gate
+
+    def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
+        """Open the listening socket, for this process and those that it forks; raise OSError."""
+
+    async def serve(self, handle: Handle, listener: socket.socket) -> None:
+        """Begin to take connections; handle is the pipeline's, and runs on this loop."""
+
+    def leave(self) -> None:
+        """Take no more connections; those in hand go on. On the loop's thread."""
+
+
+def remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on any more; raise OSError for a live one."""
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise OSError("is there already and no socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+        else:
+            raise OSError("another process listens there")
