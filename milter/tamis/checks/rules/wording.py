@@ -183,32 +183,62 @@ GREETING = re.compile(
     re.I,
 )
 MAX_GREETING = 200  # characters
+MAX_SAID = 2048  # characters in which phrases count: a long letter holds every word
 
 
-def _index() -> dict[bytes, list[tuple[bytes, str, int]]]:
-    """Return for the longest word of each phrase the phrases with it, their rules and what they count."""
-    found: dict[bytes, list[tuple[bytes, str, int]]] = {}
+# Words that most texts hold: no phrase is looked for because of them, if another word of it is rarer.
+COMMON = frozenset(
+    """
+    and as be before below call can click day email for free from good has have here home in information is
+    it list lists mail mailing my next no not now of off on one only order our out so some than that the this
+    time to us we will with work you your
+    """.split()
+)
+# ASCII letters to lower case, punctuation and control characters to blanks.
+FOLD = bytes(
+    code + 32 if 0x41 <= code <= 0x5A else 0x20 if code < 0x80 and not chr(code).isalnum() else code
+    for code in range(256)
+)
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text, folded; those of other letters than ASCII's in a form of their own."""
+    # The octets above 127 become surrogates: no blanks are among them, and str is faster than bytes here.
+    return text.encode("utf-8", "replace").translate(FOLD).decode("ascii", "surrogateescape").split()
+
+
+def _index() -> tuple[dict[str, list[tuple[str, int]]], dict[str, list[tuple[str, str, int]]]]:
+    """Return rules and what they count by word; and for phrases likewise, by the rarest of their words."""
+    single: dict[str, list[tuple[str, int]]] = {}
+    several: dict[str, list[tuple[str, str, int]]] = {}
     for rule, phrases in PHRASES.items():
         strong, _, weak = phrases.partition("//")
         for group, worth in ((strong, ENOUGH), (weak, 1)):
             for phrase in group.split("|"):
-                words = phrase.encode().split()
-                found.setdefault(max(words, key=len), []).append(
-                    (b" " + b" ".join(words) + b" ", rule, worth)
-                )
-    return found
+                words = _words(phrase)
+                if len(words) == 1:
+                    single.setdefault(words[0], []).append((rule, worth))
+                    continue
+                rarest = max(words, key=lambda word: (word not in COMMON, len(word)))
+                several.setdefault(rarest, []).append((f" {' '.join(words)} ", rule, worth))
+    return single, several
 
 
-INDEX = _index()
-KEYWORDS = frozenset(INDEX)
+SINGLE, SEVERAL = _index()
+KEYWORDS = frozenset((*SINGLE, *SEVERAL))
 
 
 def find(facts: Facts) -> Iterator[str]:
     """Yield the names of the rules that a message meets."""
     counts: dict[str, int] = {}
-    for word in KEYWORDS.intersection(facts.words):
-        for phrase, rule, worth in INDEX[word]:
-            if phrase in facts.folded:
+    words = _words(f"{facts.subject}\n{facts.text[:MAX_SAID]}")
+    folded = ""
+    for word in KEYWORDS.intersection(words):
+        for rule, worth in SINGLE.get(word, ()):
+            counts[rule] = counts.get(rule, 0) + worth
+        for phrase, rule, worth in SEVERAL.get(word, ()):
+            folded = folded or f" {' '.join(words)} "
+            if phrase in folded:
                 counts[rule] = counts.get(rule, 0) + worth
     yield from sorted(rule for rule, count in counts.items() if count >= ENOUGH)
     start = facts.text[:MAX_GREETING]
