@@ -129,3 +129,16 @@ def test_ids_of_one_millisecond_differ() -> None:
 def test_times_are_rfc_3339_in_utc() -> None:
     assert module.timestamp(1_795_425_245_120) == "2026-11-23T09:14:05.120Z"
     assert module.timestamp(0) == "1970-01-01T00:00:00.000Z"
+
+
+@given(st.integers(0, 2**48 - 1))
+def test_first_id_is_below_all_ids_of_its_time_and_above_those_before(milliseconds: int) -> None:
+    first = module.first_id(milliseconds)
+
+    assert first <= module.new_id(milliseconds)
+    assert milliseconds == 0 or module.new_id(milliseconds - 1) < first
+
+
+def test_first_id_of_a_time_that_no_id_can_have_is_the_nearest() -> None:
+    assert module.first_id(-1) == "0" * 26
+    assert module.first_id(2**60) == module.first_id(2**48 - 1)

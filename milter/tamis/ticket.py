@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+LATEST = (1 << 48) - 1  # milliseconds; in the year 10889
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs use it
 
 
@@ -141,7 +142,16 @@ class Ticket:
 def new_id(milliseconds: int | None = None) -> str:
     """Return a new ULID: 48 bits of Unix time in milliseconds, 80 random bits, 26 characters."""
     now = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
-    value = now << 80 | int.from_bytes(os.urandom(10))
+    return _ulid(now, int.from_bytes(os.urandom(10)))
+
+
+def first_id(milliseconds: int) -> str:
+    """Return the lowest ID of a Unix time in milliseconds; times outside what ULIDs can tell are its ends."""
+    return _ulid(min(max(milliseconds, 0), LATEST), 0)
+
+
+def _ulid(milliseconds: int, random: int) -> str:
+    value = milliseconds << 80 | random
     return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
 
 

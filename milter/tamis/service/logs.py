@@ -35,6 +35,9 @@ def set_up() -> None:
     handler.setFormatter(Journal() if "JOURNAL_STREAM" in os.environ else Terminal())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # What our lines do not show need not be found out for each (Python's logging HOWTO, Optimization).
+    logging.logThreads = logging.logMultiprocessing = False
+    logging._srcfile = ""  # the place of each call
     logging.raiseExceptions = False  # a full disk under the log must not print the record elsewhere
     threading.excepthook = _thread_failed
 

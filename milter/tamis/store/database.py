@@ -50,7 +50,7 @@ class Database:
             connection = self._open()
             dialect.begin(connection, self._timeout)
             yield connection
-            connection.commit()
+            dialect.commit(connection)
 
     def close(self) -> None:
         """Close the connection; the next use opens a new one."""
@@ -81,15 +81,19 @@ class Database:
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn the database's errors into StoreUnavailable, without the values that were written."""
+        driver = self._engine.dialect.loaded_dbapi
         try:
             yield
-        except (IntegrityError, DataError) as error:
+        except (IntegrityError, DataError, driver.IntegrityError, driver.DataError) as error:
             self._roll_back()
             raise Refused(type(error).__name__) from None  # PostgreSQL's text would quote the values
         except UnicodeEncodeError:
             self._roll_back()
             raise Refused("a text that is not UTF-8") from None
         except DBAPIError as error:
+            self.close()
+            raise StoreUnavailable(self._text(error.orig)) from None
+        except driver.Error as error:
             self.close()
             raise StoreUnavailable(self._text(error)) from None
         except BaseException:
@@ -99,11 +103,11 @@ class Database:
     def _roll_back(self) -> None:
         if self._connection is not None:
             try:
-                self._connection.rollback()
-            except DBAPIError:
+                dialect.roll_back(self._connection)
+            except (DBAPIError, self._engine.dialect.loaded_dbapi.Error):
                 self.close()
 
-    def _text(self, error: DBAPIError) -> str:
+    def _text(self, error: BaseException | None) -> str:
         where = str(self._file or self._url.render_as_string(hide_password=True))
-        lines = str(error.orig).splitlines() or [type(error.orig).__name__]
+        lines = str(error).splitlines() or [type(error).__name__]
         return f"{where}: {lines[0]}"

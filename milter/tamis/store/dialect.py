@@ -7,14 +7,16 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from tamis.interfaces import StoreUnavailable
 
@@ -91,6 +93,40 @@ def begin(connection: Connection, timeout: float) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # for the error, by which the caller gives up
     cursor.execute(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")
     cursor.close()
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add rows, in the open transaction, by the driver itself: SQLAlchemy's way costs as much as the commit.
+
+    Raise the driver's own errors.
+    """
+    if not rows:
+        return
+    compiled = _insert(table, connection.dialect)
+    names = compiled.positiontup
+    values = [[row[name] for name in names] for row in rows] if names else rows
+    cursor = connection.connection.cursor()
+    try:
+        cursor.executemany(str(compiled), values)
+    finally:
+        cursor.close()
+
+
+@cache
+def _insert(table: Table, dialect: Dialect) -> SQLCompiler:
+    return table.insert().compile(dialect=dialect)
+
+
+def commit(connection: Connection) -> None:
+    """Commit; SQLAlchemy itself would not where all was done by the driver."""
+    connection.connection.commit()
+    connection.commit()
+
+
+def roll_back(connection: Connection) -> None:
+    """Undo the transaction, whoever began it."""
+    connection.connection.rollback()
+    connection.rollback()
 
 
 def _is_locked(cursor: DBAPICursor) -> bool:

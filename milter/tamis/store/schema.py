@@ -47,15 +47,15 @@ counter = Table(
     sqlite_with_rowid=False,
 )
 
+# IDs are ULIDs, whose order is that of time; a further index would be one more page to write for each ticket.
 ticket = Table(
     "ticket",
     metadata,
-    Column("id", String, primary_key=True),  # ULID
-    Column("time", BigInteger, nullable=False),  # Unix time in milliseconds
+    Column("id", String, primary_key=True),
     Column("message_id", String),  # with its angle brackets
     Column("body", Text, nullable=False),  # the ticket's JSON object
+    sqlite_with_rowid=False,
 )
-Index("ticket_time", ticket.c.time, ticket.c.id)
 Index("ticket_message_id", ticket.c.message_id)
 
 # The accounts that a ticket is about.
@@ -63,7 +63,6 @@ ticket_account = Table(
     "ticket_account",
     metadata,
     Column("account", String, primary_key=True),
-    Column("time", BigInteger, primary_key=True),
     Column("ticket", String, primary_key=True),
     sqlite_with_rowid=False,
 )

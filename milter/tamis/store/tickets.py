@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Column, Connection, Select, insert, select, tuple_
+from sqlalchemy import Column, Connection, Select, select
 
+from tamis.store import dialect
 from tamis.store.schema import ticket, ticket_account
-from tamis.ticket import Ticket
+from tamis.ticket import Ticket, first_id
 
 PAGE = 500  # rows of one query, so that no long one keeps the write-ahead log from being emptied
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 
 # ASCII only, so that no line separator of Unicode parts a line, and octets that are no UTF-8 can be written.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -43,42 +41,30 @@ def rows(given: Sequence[Ticket]) -> Rows:
     tickets: list[Mapping[str, object]] = []
     links: list[Mapping[str, object]] = []
     for one in given:
-        when = (datetime.fromisoformat(one.time) - EPOCH) // MILLISECOND
-        body = _encode(one.as_json())
-        tickets.append({"id": one.id, "time": when, "message_id": one.message_id, "body": body})
-        links += ({"account": account, "time": when, "ticket": one.id} for account in one.accounts())
+        tickets.append({"id": one.id, "message_id": one.message_id, "body": _encode(one.as_json())})
+        links += ({"account": account, "ticket": one.id} for account in one.accounts())
     return Rows(tickets, links)
 
 
 def add(connection: Connection, given: Rows) -> None:
     """Write tickets."""
-    connection.execute(insert(ticket), given.tickets)
-    if given.links:
-        connection.execute(insert(ticket_account), given.links)
+    dialect.insert(connection, ticket, given.tickets)
+    dialect.insert(connection, ticket_account, given.links)
 
 
 def find(connection: Connection, query: Query) -> Iterator[str]:
     """Return the JSON objects of tickets, oldest first, a page at a time."""
-    when, name = _key(query)
-    statement = _statement(query).order_by(when, name).limit(PAGE)
+    name = ticket.c.id if query.account is None else ticket_account.c.ticket  # whose index answers the query
+    statement = _statement(query, name).order_by(name).limit(PAGE)
     page = connection.execute(statement).all()
     while page:
         for row in page:
             yield row.body
-        last = page[-1]
-        page = connection.execute(statement.where(tuple_(when, name) > (last.time, last.id))).all()
+        page = connection.execute(statement.where(name > page[-1].id)).all()
 
 
-def _key(query: Query) -> tuple[Column[int], Column[str]]:
-    """Return time and ID in the table whose index answers the query."""
-    if query.account is not None:
-        return ticket_account.c.time, ticket_account.c.ticket
-    return ticket.c.time, ticket.c.id
-
-
-def _statement(query: Query) -> Select[tuple[int, str, str]]:
-    when, _ = _key(query)
-    statement = select(ticket.c.time, ticket.c.id, ticket.c.body)
+def _statement(query: Query, name: Column[str]) -> Select[tuple[str, str]]:
+    statement = select(ticket.c.id, ticket.c.body)
     if query.account is not None:
         statement = statement.join(ticket_account, ticket_account.c.ticket == ticket.c.id)
         statement = statement.where(ticket_account.c.account == query.account)
@@ -86,7 +72,7 @@ def _statement(query: Query) -> Select[tuple[int, str, str]]:
         bare = query.message_id.strip().removeprefix("<").removesuffix(">")
         statement = statement.where(ticket.c.message_id.in_([bare, f"<{bare}>"]))
     if query.since is not None:
-        statement = statement.where(when >= query.since)
+        statement = statement.where(name >= first_id(query.since))
     if query.until is not None:
-        statement = statement.where(when < query.until)
+        statement = statement.where(name < first_id(query.until))
     return statement

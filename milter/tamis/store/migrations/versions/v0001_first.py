@@ -52,16 +52,14 @@ def _make_tickets() -> None:
     op.create_table(
         "ticket",
         sa.Column("id", sa.String, primary_key=True),
-        sa.Column("time", sa.BigInteger, nullable=False),
         sa.Column("message_id", sa.String),
         sa.Column("body", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ticket_time", "ticket", ["time", "id"])
     op.create_index("ticket_message_id", "ticket", ["message_id"])
     op.create_table(
         "ticket_account",
         sa.Column("account", sa.String, primary_key=True),
-        sa.Column("time", sa.BigInteger, primary_key=True),
         sa.Column("ticket", sa.String, primary_key=True),
         sqlite_with_rowid=False,
     )
