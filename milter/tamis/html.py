@@ -23,35 +23,41 @@ class Link:
 
 
 class Document:
-    """One HTML part; parsed when first asked."""
+    """One HTML part, parsed when asked; the tree is let go, as it takes many times the memory of the source."""
 
     def __init__(self, source: str) -> None:
         self.source = source
 
     @cached_property
-    def _parsed(self) -> LexborHTMLParser:
-        source = self.source[:MAX_HTML]
-        if source.count("<") > MAX_TAGS:
-            tags = [match.start() for match in TAG.finditer(source)]
-            if len(tags) > MAX_TAGS:
-                source = source[: tags[MAX_TAGS]]
-        return LexborHTMLParser(source)
-
-    @cached_property
     def links(self) -> tuple[Link, ...]:
         """The links that can be followed."""
-        found = []
-        for node in self._parsed.css("a[href]")[:MAX_LINKS]:
-            target = node.attributes.get("href")
-            if target:
-                found.append(Link(target.strip(), node.text(deep=True).strip()))
-        return tuple(found)
+        return _links(_parse(self.source))
 
     @cached_property
     def text(self) -> str:
         """The text outside scripts and styles."""
-        links = self.links  # before strip_tags, which changes the tree
-        del links
-        self._parsed.strip_tags(["script", "style", "head"])
-        body = self._parsed.body
+        tree = _parse(self.source)
+        self.links = _links(tree)  # asked for next; and strip_tags changes the tree
+        tree.strip_tags(["script", "style", "head"])
+        body = tree.body
         return body.text(separator=" ") if body is not None else ""
+
+
+def _parse(source: str) -> LexborHTMLParser:
+    source = source[:MAX_HTML]
+    if source.count("<") > MAX_TAGS:
+        tags = [match.start() for match in TAG.finditer(source)]
+        if len(tags) > MAX_TAGS:
+            source = source[: tags[MAX_TAGS]]
+    return LexborHTMLParser(source)
+
+
+def _links(tree: LexborHTMLParser) -> tuple[Link, ...]:
+    found = []
+    for node in tree.tags("a"):
+        target = node.attributes.get("href")
+        if target:
+            found.append(Link(target.strip(), node.text(deep=True).strip()))
+            if len(found) == MAX_LINKS:
+                break
+    return tuple(found)
