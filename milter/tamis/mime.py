@@ -38,6 +38,8 @@ NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 ADDRESS_TOKEN = re.compile(
     rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.|\([^()]*\))*\)|<[^<>]*>|[,;:]|\\.|[^",;:()<>\\]+|.', re.S
 )
+# A mailbox as most fields hold one: a quoted or a plain name, and an address in angle brackets.
+MAILBOX = re.compile(rb'(?:\s*"([^"\\]*)"\s*|([^",;:()<>\\]*))<([^<>]*)>\s*')
 MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
 BLANK = re.compile(rb"\s+")
 # Python's codecs that are no character sets of mail, and may be slow or give what is no text.
@@ -112,9 +114,8 @@ class Content:
 
     @cached_property
     def _tree(self) -> tuple[tuple[Part, ...], bool]:
-        head = {name.lower(): value for name, value in reversed(self._fields) if name[:1] in b"Cc"}
         parts: list[Part] = []
-        todo = [(head, self._body, 0)]
+        todo = [(self.first, self._body, 0)]
         truncated = False
         while todo:
             fields, body, depth = todo.pop()
@@ -152,14 +153,14 @@ class Content:
                 found[key] = [value]
         return found
 
+    @cached_property
+    def first(self) -> Mapping[bytes, bytes]:
+        """The raw body of the first field for each lower-case name."""
+        return {name: values[0] for name, values in self.by_name.items()}
+
     def values(self, name: bytes) -> list[bytes]:
         """Return the raw bodies of the fields of that name (lower case)."""
         return self.by_name.get(name, [])
-
-    @cached_property
-    def names(self) -> frozenset[bytes]:
-        """The lower-case names of all fields."""
-        return frozenset(self.by_name)
 
     def decoded(self, name: bytes) -> str:
         """Return the decoded body of the first field of that name (lower case), "" where there is none."""
@@ -230,7 +231,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _children(
     content_type: str, parameters: dict[str, str], body: bytes, depth: int
-) -> tuple[list[tuple[dict[bytes, bytes], bytes, int]] | None, bool]:
+) -> tuple[list[tuple[Mapping[bytes, bytes], bytes, int]] | None, bool]:
     """Return the entities inside one, None for a leaf; and whether some were left out."""
     boundary = parameters.get("boundary", "") if content_type.startswith("multipart/") else ""
     nested = content_type == "message/rfc822"
@@ -241,7 +242,7 @@ def _children(
     if nested:
         return [(*_split(body), depth + 1)], False
     mark = boundary.encode("utf-8", "surrogateescape")
-    found: list[tuple[dict[bytes, bytes], bytes, int]] = []
+    found: list[tuple[Mapping[bytes, bytes], bytes, int]] = []
     for number, one in enumerate(_between(body, mark)):
         if number == MAX_PARTS:
             return found, True
@@ -284,7 +285,7 @@ def _split(entity: bytes) -> tuple[dict[bytes, bytes], bytes]:
 
 
 def _leaf(
-    fields: dict[bytes, bytes], content_type: str, parameters: dict[str, str], *, body: bytes, depth: int
+    fields: Mapping[bytes, bytes], content_type: str, parameters: dict[str, str], *, body: bytes, depth: int
 ) -> Part:
     disposition = ""
     if b"content-disposition" in fields:
@@ -421,6 +422,8 @@ def parse_addresses(value: bytes) -> list[tuple[str, str]]:
 
     Comments and groups' names are left out; a mailbox without "@" has the address "".
     """
+    if simple := MAILBOX.fullmatch(value, 0, MAX_FIELD):
+        return [_mailbox([simple[1] or simple[2] or b""], simple[3])]
     found: list[tuple[str, str]] = []
     words: list[bytes] = []
     angle: bytes | None = None
@@ -453,5 +456,5 @@ def _mailbox(words: list[bytes], angle: bytes | None) -> tuple[str, str]:
     else:
         spec = angle.rpartition(b":")[2]  # source routes: RFC 5321 appendix C
         name = b"".join(map(_unquoted, words))
-    address = _text(BLANK.sub(b"", spec)).lower() if b"@" in spec else ""
-    return decode_words(name), address
+    address = _text(b"".join(spec.split())).lower() if b"@" in spec else ""
+    return decode_words(name) if name else "", address

@@ -6,6 +6,7 @@ List-Id is RFC 2919, List-Post and List-Unsubscribe are RFC 2369, one-click is R
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Protocol
 
 from tamis.finding import Graymail as Class
@@ -83,7 +84,7 @@ class Graymail:
 
     def run(self, message: Message) -> GraymailFinding:
         """Return class, confidence and way out."""
-        first = {name: values[0][:MAX_FIELD] for name, values in message.content.by_name.items()}
+        first = message.content.first
         way_out = unsubscribe(first)
         told = _by_fields(message, first)
         if told is not None:
@@ -97,49 +98,50 @@ class Graymail:
         return GraymailFinding(Class.NONE, round(1.0 - probability, 2), unsubscribe=way_out)
 
 
-def unsubscribe(first: dict[bytes, bytes]) -> Unsubscribe:
+def unsubscribe(first: Mapping[bytes, bytes]) -> Unsubscribe:
     """Return the easiest way out that List-Unsubscribe offers, given the fields by lower-case name."""
-    ways = first.get(b"list-unsubscribe", b"")
-    if ONE_CLICK.match(first.get(b"list-unsubscribe-post", b"")) and HTTPS.search(ways):
+    ways = first.get(b"list-unsubscribe", b"")[:MAX_FIELD]
+    if not ways:
+        return Unsubscribe.NONE
+    if ONE_CLICK.match(first.get(b"list-unsubscribe-post", b"")[:MAX_FIELD]) and HTTPS.search(ways):
         return Unsubscribe.ONE_CLICK
     if MAILTO.search(ways):
         return Unsubscribe.MAILTO
     return Unsubscribe.HTTP if HTTP.search(ways) else Unsubscribe.NONE
 
 
-def _by_fields(message: Message, first: dict[bytes, bytes]) -> tuple[Class, float] | None:
+def _by_fields(message: Message, first: Mapping[bytes, bytes]) -> tuple[Class, float] | None:
     """Return class and confidence where fields decide; the class may be none."""
     content = message.content
     author = content.from_addresses[0] if content.from_addresses else ""
-    names = content.names
-    if names & NOTIFICATION_FIELDS:
+    if not NOTIFICATION_FIELDS.isdisjoint(first):
         return Class.SOCIAL, CERTAIN_SOCIAL
     if SOCIAL.search(author):
         if TRANSACTIONAL.search(content.subject):
             return Class.NONE, CERTAIN_SOCIAL
         return Class.SOCIAL, CERTAIN_SOCIAL
-    if _discussion(first, names):
+    if _discussion(first):
         return Class.LIST, CERTAIN_LIST
-    if b"list-unsubscribe" in names:
+    if b"list-unsubscribe" in first:
         if TRANSACTIONAL.search(content.subject):
             return None
         return Class.NEWSLETTER, CERTAIN_NEWSLETTER
     return None
 
 
-def _discussion(first: dict[bytes, bytes], names: frozenset[bytes]) -> bool:
+def _discussion(first: Mapping[bytes, bytes]) -> bool:
     """Tell whether a list carried this message that its members write to."""
-    post = first.get(b"list-post", b"").strip()
+    post = first.get(b"list-post", b"")[:MAX_FIELD].strip()
     if post[:2].upper() == b"NO":  # RFC 2369 section 3.4: announcements only
         return False
-    if post or names & PROGRAM_FIELDS:
+    if post or not PROGRAM_FIELDS.isdisjoint(first):
         return True
     # Senders of newsletters set List-Id too; answers and Precedence: list they do not.
-    answered = b"in-reply-to" in names or b"references" in names
-    return b"list-id" in names and (answered or first.get(b"precedence", b"").strip().lower() == b"list")
+    answered = b"in-reply-to" in first or b"references" in first
+    return b"list-id" in first and (answered or first.get(b"precedence", b"").strip().lower() == b"list")
 
 
-def _personal(message: Message, first: dict[bytes, bytes]) -> bool:
+def _personal(message: Message, first: Mapping[bytes, bytes]) -> bool:
     """Tell whether somebody answers somebody, or a program reports."""
     if b"in-reply-to" in first or b"references" in first:
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tamis.checks.rules.brands import brand_of
 from tamis.checks.rules.domains import CHEAP, FREEMAIL
@@ -161,7 +161,7 @@ def _made(facts: Facts) -> Iterator[str]:
         yield "REPLY_REFERS"
 
 
-def _mailer(first: dict[bytes, bytes]) -> Iterator[str]:
+def _mailer(first: Mapping[bytes, bytes]) -> Iterator[str]:
     mailer = first.get(b"x-mailer", b"")[:200].lower()
     if b"outlook express" in mailer or b"microsoft outlook, build" in mailer:
         made = OUTLOOK_ID.match(first.get(b"message-id", b""))

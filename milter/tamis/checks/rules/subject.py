@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tamis.checks.rules.facts import Facts
+from tamis.checks.rules.facts import Facts, lower
 from tamis.finding import Rule
 
 RULES = (
@@ -27,21 +27,22 @@ RULES = (
     Rule("SUBJECT_RAW_8BIT", "The subject holds octets above 127 that are not encoded and not UTF-8.", 1.5),
 )
 
+DIGIT = re.compile(r"\d")
+# MONEY and URGENT are for lower case.
 MONEY = re.compile(
     r"[$£€¥]\s?\d|\d\s?(?:[$£€¥]|usd\b|eur\b|gbp\b|dollars?\b|euros?\b)"
-    r"|\b\d{1,3}\s?% ?(?:off|discount)|100 ?%",
-    re.I,
+    r"|\b\d{1,3}\s?% ?(?:off|discount)|100 ?%"
 )
 URGENT = re.compile(
     r"\b(?:urgent\w*|dringend\w*|urgente?|(?:action|response) (?:is )?required|limited time|act now"
     r"|final (?:notice|warning|reminder)|last (?:chance|warning)|letzte (?:mahnung|erinnerung|warnung)"
     r"|immediate(?:ly)?|suspend\w*|suspens\w*|deactivat\w*|locked|gesperrt|bloquead[oa]|bloqu[ée]e?"
     r"|expir(?:e[sd]?|ing|ation)|verif(?:y|ication|ique\w*|izier\w*|icar)|confirm (?:your|you)"
-    r"|security alert|unusual|unauthori[sz]ed|pending|on hold|won|winner|congratulations)\b",
-    re.I,
+    r"|security alert|unusual|unauthori[sz]ed|pending|on hold|won|winner|congratulations)\b"
 )
 GAPPY = re.compile(r"(?:\b[A-Za-z][ ._*-]){4,}[A-Za-z]\b")
-TAIL = re.compile(r"\s{4,}\S+\s*$|\s[\[(]?#?(?:\d{3,}[a-z]{2,}\d*|[a-z]{2,}\d{3,}[a-z\d]*)[\])]?\s*$")
+GAP = re.compile(r"\s\s{3,}\S+\s*$")
+TAIL = re.compile(r"\s[\[(]?#?(?:\d{3,}[a-z]{2,}\d*|[a-z]{2,}\d{3,}[a-z\d]*)[\])]?\s*$")
 REPLY = re.compile(r"\s*(?:re|aw|sv|antw|rép)\s*(?:\[\d+\])?:", re.I)
 
 
@@ -50,8 +51,10 @@ DECORATION = re.compile(
     "[\u2190-\u21ff\u2400-\u25ff\u2701\u2703\u2704\u2710-\u2713\u2715-\u2727\u2729-\u2743"
     "\u274d-\u2762\u2765-\u2794\u2798-\u27bf\u27f0-\u27ff\u2900-\u2b1a\u2b30-\u2b4f\u2b60-\u2bff]"
 )
+# Each looks back from the letter or digit that is to be found.
 LOOKALIKE = re.compile(
-    r"[a-z]I(?!n|s|t|d|f|mage|mport|con)[a-z]|\b[BCFGKPS]I[aeou]|[A-Z]0[A-Z]|[1-9]O[\dO]|\dO\b"
+    r"I(?:(?<=[a-z]I)(?!n|s|t|d|f|mage|mport|con)[a-z]|(?<=\b[BCFGKPS]I)[aeou])"
+    r"|0(?<=[A-Z]0)[A-Z]|O(?:(?<=[1-9]O)[\dO]|(?<=\dO)\b)"
 )
 
 SHORTEST_NAME = 4  # characters; shorter ones stand in too many words
@@ -68,26 +71,28 @@ def find(facts: Facts) -> Iterator[str]:
         yield "SUBJECT_ALL_CAPS"
     if subject.count("!") + subject.count("?") >= 2:
         yield "SUBJECT_SHOUTS"
-    if MONEY.search(subject):
+    folded = lower(subject)
+    numbers = DIGIT.search(subject) is not None
+    if numbers and MONEY.search(folded):
         yield "SUBJECT_MONEY"
-    if URGENT.search(subject):
+    if URGENT.search(folded):
         yield "SUBJECT_URGENT"
     if GAPPY.search(subject):
         yield "SUBJECT_GAPPY"
     name = facts.author[0]
-    if DECORATION.search(subject) or DECORATION.search(name):
+    if not (subject.isascii() and name.isascii()) and (DECORATION.search(subject) or DECORATION.search(name)):
         yield "SUBJECT_DECORATED"
     if LOOKALIKE.search(subject) or LOOKALIKE.search(name):
         yield "SUBJECT_LOOKALIKE"
     yield from _against_fields(facts, subject)
+    if (GAP.search(subject) or (numbers and TAIL.search(subject))) and not REPLY.match(subject):
+        yield "SUBJECT_TAIL"
 
 
 def _against_fields(facts: Facts, subject: str) -> Iterator[str]:
     first = facts.first
     if REPLY.match(subject) and b"in-reply-to" not in first and b"references" not in first:
         yield "SUBJECT_FAKE_REPLY"
-    if TAIL.search(subject) and not REPLY.match(subject):
-        yield "SUBJECT_TAIL"
     lower = subject.lower()
     for address in facts.recipients:
         local = address.partition("@")[0]

@@ -44,8 +44,7 @@ SUSPICIOUS = re.compile(f"[{INVISIBLE}{ALIKE}{ORNATE}]")
 INSIDE = re.compile(f"[a-z][{INVISIBLE}]+[a-z]", re.I)
 MIXED = re.compile(f"[A-Za-z][{ALIKE}]|[{ALIKE}][A-Za-z]")
 FANCY = re.compile(f"[{ORNATE}]{{3}}")
-QUOTES = ("\n>", "\n| ")
-PATCH = ("\ndiff --git ", "\n@@ -", "\n--- a/", "\nIndex: ", "\n#include <")
+PATCH = ("\ndiff --git ", "\n--- a/", "\nIndex: ")
 PADDING = tuple(one * 8 for one in ("\n", "\r\n", " \n", " \r\n", "\xa0\r\n"))
 SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 # Of HTML in lower case; each begins with a literal, which the search skips to.
@@ -80,7 +79,7 @@ def find(facts: Facts) -> Iterator[str]:
 
 
 def _characters(text: str) -> Iterator[str]:
-    if not SUSPICIOUS.search(text):  # one look instead of three at most texts
+    if _western(text) or not SUSPICIOUS.search(text):  # one look instead of three at most texts
         return
     if INSIDE.search(text):
         yield "TEXT_ZERO_WIDTH"
@@ -90,16 +89,29 @@ def _characters(text: str) -> Iterator[str]:
         yield "TEXT_FANCY_LETTERS"
 
 
+def _western(text: str) -> bool:
+    """Tell whether there are but letters of Western European languages, and no soft hyphens."""
+    try:
+        return b"\xad" not in text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+
+
 def _layout(text: str) -> Iterator[str]:
     start = text[:MAX_LETTERS]
     upper = sum(map(start.count, "EATO"))
     if upper > 20 and upper > sum(map(start.count, "eato")) / 3:
         yield "TEXT_SHOUTS"
-    if sum(map(text.count, QUOTES)) >= 2:
+    # A search for one character is many times as fast as one for two.
+    if (text.count("\n>") if ">" in text else 0) + (text.count("\n| ") if "|" in text else 0) >= 2:
         yield "TEXT_QUOTES"
     if any(one in text for one in PADDING):
         yield "TEXT_PADDED"
-    if any(one in text for one in PATCH):
+    if (
+        ("@" in text and "\n@@ -" in text)
+        or ("#" in text and "\n#include <" in text)
+        or any(one in text for one in PATCH)
+    ):
         yield "TEXT_PATCH"
     if "-----BEGIN PGP S" in text:
         yield "TEXT_SIGNED"

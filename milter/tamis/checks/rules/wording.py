@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from tamis.checks.rules.facts import Facts
+from tamis.checks.rules.facts import Facts, lower
 from tamis.finding import Rule
 
 RULES = (
@@ -179,21 +180,12 @@ ENOUGH = 2  # phrases that are weak alone
 
 GREETING = re.compile(
     r"\b(?:dear|hello|hi|hey|attention|guten tag|hallo|bonjour|cher|ol[áa]|caro|hola|ciao|beste)"
-    r"[\s,:]+([^\s<>]+@[^\s<>]+)",
-    re.I,
-)
+    r"[\s,:]+([^\s<>]+@[^\s<>]+)"
+)  # in lower case
 MAX_GREETING = 200  # characters
 MAX_SAID = 2048  # characters in which phrases count: a long letter holds every word
 
 
-# Words that most texts hold: no phrase is looked for because of them, if another word of it is rarer.
-COMMON = frozenset(
-    """
-    and as be before below call can click day email for free from good has have here home in information is
-    it list lists mail mailing my next no not now of off on one only order our out so some than that the this
-    time to us we will with work you your
-    """.split()
-)
 # ASCII letters to lower case, punctuation and control characters to blanks.
 FOLD = bytes(
     code + 32 if 0x41 <= code <= 0x5A else 0x20 if code < 0x80 and not chr(code).isalnum() else code
@@ -207,10 +199,20 @@ def _words(text: str) -> list[str]:
     return text.encode("utf-8", "replace").translate(FOLD).decode("ascii", "surrogateescape").split()
 
 
-def _index() -> tuple[dict[str, list[tuple[str, int]]], dict[str, list[tuple[str, str, int]]]]:
-    """Return rules and what they count by word; and for phrases likewise, by the rarest of their words."""
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Several words, the rule that they meet, and what they count."""
+
+    words: frozenset[str]
+    folded: str  # with a blank before and behind
+    rule: str
+    worth: int
+
+
+def _index() -> tuple[dict[str, list[tuple[str, int]]], dict[str, list[Phrase]]]:
+    """Return rules and what they count by word, and phrases by the longest of their words."""
     single: dict[str, list[tuple[str, int]]] = {}
-    several: dict[str, list[tuple[str, str, int]]] = {}
+    several: dict[str, list[Phrase]] = {}
     for rule, phrases in PHRASES.items():
         strong, _, weak = phrases.partition("//")
         for group, worth in ((strong, ENOUGH), (weak, 1)):
@@ -218,30 +220,33 @@ def _index() -> tuple[dict[str, list[tuple[str, int]]], dict[str, list[tuple[str
                 words = _words(phrase)
                 if len(words) == 1:
                     single.setdefault(words[0], []).append((rule, worth))
-                    continue
-                rarest = max(words, key=lambda word: (word not in COMMON, len(word)))
-                several.setdefault(rarest, []).append((f" {' '.join(words)} ", rule, worth))
+                else:
+                    one = Phrase(frozenset(words), f" {' '.join(words)} ", rule, worth)
+                    several.setdefault(max(words, key=len), []).append(one)
     return single, several
 
 
 SINGLE, SEVERAL = _index()
-KEYWORDS = frozenset((*SINGLE, *SEVERAL))
+KEYWORDS = frozenset(SINGLE).union(*(one.words for phrases in SEVERAL.values() for one in phrases))
 
 
 def find(facts: Facts) -> Iterator[str]:
     """Yield the names of the rules that a message meets."""
     counts: dict[str, int] = {}
     words = _words(f"{facts.subject}\n{facts.text[:MAX_SAID]}")
+    known = KEYWORDS.intersection(words)
     folded = ""
-    for word in KEYWORDS.intersection(words):
+    for word in known:
         for rule, worth in SINGLE.get(word, ()):
             counts[rule] = counts.get(rule, 0) + worth
-        for phrase, rule, worth in SEVERAL.get(word, ()):
-            folded = folded or f" {' '.join(words)} "
-            if phrase in folded:
-                counts[rule] = counts.get(rule, 0) + worth
+        for one in SEVERAL.get(word, ()):
+            if one.words <= known:
+                folded = folded or f" {' '.join(words)} "
+                if one.folded in folded:
+                    counts[one.rule] = counts.get(one.rule, 0) + one.worth
     yield from sorted(rule for rule, count in counts.items() if count >= ENOUGH)
-    start = facts.text[:MAX_GREETING]
-    greeting = GREETING.search(start) if "@" in start else None
-    if greeting and greeting[1].lower().rstrip(".,:!") in facts.recipients:
-        yield "SAYS_DEAR_ADDRESS"
+    start = lower(facts.text[:MAX_GREETING])
+    if any(address in start for address in facts.recipients):
+        greeting = GREETING.search(start)
+        if greeting and greeting[1].rstrip(".,:!") in facts.recipients:
+            yield "SAYS_DEAR_ADDRESS"
