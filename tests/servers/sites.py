@@ -156,10 +156,12 @@ def postfix() -> Iterator[Postfix]:
         yield one
 
 
-@pytest.fixture(scope="session")
-def site(postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run Tamis as shipped, apart from what an operator must say."""
-    tables: Tables = {"milter": {"workers": 2}}
+@pytest.fixture(scope="session", params=("stream", "libmilter"))
+def site(
+    request: pytest.FixtureRequest, postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Run Tamis as shipped, apart from what an operator must say, with either front."""
+    tables: Tables = {"milter": {"workers": 2, "front": request.param}}
     yield from _started(postfix, "default", tmp_path_factory, clamd=clamd.address, tables=tables)
 
 
