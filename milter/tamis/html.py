@@ -23,7 +23,7 @@ class Link:
 
 
 class Document:
-    """One HTML part, parsed when asked; the tree is let go, as it takes many times the memory of the source."""
+    """One HTML part, parsed when asked; the tree is let go, as it takes many times the source's memory."""
 
     def __init__(self, source: str) -> None:
         self.source = source
