@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tamis.checks.antispam import GTUBE, MAX_REASONS, Antispam
-from tamis.learning.corpus import split
 from tamis.learning.model import load
-from tamis.message import Envelope, Message, Recipient
+from tamis.message import Envelope, Message, Recipient, split
 
 HEAD = (
     b"From: Anna Doe <anna@example.org>\r\nTo: bob@example.net\r\nSubject: Lunch\r\n"

@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tamis import cli
-from tamis.commands import explain
-from tamis.message import Envelope, Message
 
 LETTER = b"""\
 Return-Path: <anna@example.net>
@@ -156,37 +152,3 @@ def test_a_message_to_nobody_is_wrong_use(
 
     assert status == 2
     assert "give --to" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        (b"A: 1\nB: 2\n\nbody\n", b"A: 1\r\nB: 2\r\n\r\nbody\r\n"),
-        (b"A: 1\r\nB: 2\r\n\r\nbody\r\n", b"A: 1\r\nB: 2\r\n\r\nbody\r\n"),
-        (b"A: 1\n 2\n\t3\n\nbody", b"A: 1\r\n 2\r\n\t3\r\n\r\nbody"),
-        (b"From anna@example.net Mon Nov 23\nA: 1\n\nbody\n", b"A: 1\r\n\r\nbody\r\n"),
-        (b"\nbody\n", b"\r\nbody\r\n"),
-        (b"A: 1\n", b"A: 1\r\n\r\n"),
-        # No empty line: the body begins where the fields end, though its words stand in them, too.
-        (b"A: Hello Bob\nHello Bob\nB: 2\n", b"A: Hello Bob\r\n\r\nHello Bob\r\nB: 2\r\n"),
-        (b"A: 1\nDear Bob: hello\n", b"A: 1\r\n\r\nDear Bob: hello\r\n"),
-        (b" folded\nA: 1\n", b"\r\n folded\r\nA: 1\r\n"),
-    ],
-)
-def test_a_file_becomes_the_message_that_an_mta_would_hand_over(raw: bytes, expected: bytes) -> None:
-    fields, body = explain.parse(raw)
-
-    assert Message(Envelope(), fields, body).raw == expected
-
-
-@given(
-    st.lists(st.sampled_from((b"A: 1", b"\n", b"\r\n", b" x", b":", b"From ")) | st.binary(max_size=5)).map(
-        b"".join
-    )
-)
-@settings(max_examples=300)
-def test_any_file_is_a_message(raw: bytes) -> None:
-    fields, body = explain.parse(raw)
-
-    assert all(name and b"\n" not in name and b":" not in name for name, _ in fields)
-    assert isinstance(body, bytes)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from tamis.checks.graymail import Graymail
 from tamis.finding import Graymail as Class
 from tamis.finding import Unsubscribe
-from tamis.learning.corpus import split
 from tamis.learning.model import load
-from tamis.message import Envelope, Message
+from tamis.message import Envelope, Message, split
 
 NEWSLETTER = b"List-Unsubscribe: <https://news.example.com/u?id=1>\n"
 LIST = b"List-Id: <walks.example.org>\nList-Post: <mailto:walks@example.org>\n"

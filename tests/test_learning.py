@@ -16,9 +16,9 @@ from tests.mailsets import write_set
 
 from tamis.finding import Graymail
 from tamis.learning import corpus, features, model, table, training
-from tamis.learning.corpus import CorpusError, Sample, split
+from tamis.learning.corpus import CorpusError, Sample
 from tamis.learning.model import GraymailModel, Linear, SpamModel
-from tamis.message import Envelope, Message
+from tamis.message import Envelope, Message, split
 
 NAMES = ("one", "two", "three")
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tamis.checks.rules import catalogue
 from tamis.checks.rules.brands import brand_in_host, brand_of
 from tamis.checks.rules.facts import site, url
-from tamis.learning.corpus import split
-from tamis.message import Envelope, Message
+from tamis.message import Envelope, Message, split
 
 ROOT = Path(__file__).parents[1]
 CASES = sorted((ROOT / "tests" / "cases").glob("*/*.eml"))

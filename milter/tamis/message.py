@@ -16,6 +16,8 @@ HeaderField: TypeAlias = tuple[bytes, bytes]
 PLAIN = re.compile(r"""[^\s"\\()<>@%!:;,]+@[^\s"\\()<>@%!:;,]*[^\s"\\()<>@%!:;,.]""")
 """An address that has no second meaning."""
 
+FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")  # RFC 5322 section 3.6.8
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
@@ -89,3 +91,26 @@ class Message:
     def values(self, name: bytes) -> list[bytes]:
         """Return the bodies of the fields of that name (lower case), in the message's order."""
         return [value for key, value in self.fields if key.lower() == name]
+
+
+def split(raw: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
+    """Return the fields and the body that an MTA would hand over for a message with LF or CRLF line ends."""
+    if raw.startswith(b"From "):  # mbox
+        raw = raw.partition(b"\n")[2]
+    raw = raw.replace(b"\r\n", b"\n")
+    fields: list[HeaderField] = []
+    at = 0
+    while at < len(raw):
+        end = raw.find(b"\n", at)
+        end = len(raw) if end < 0 else end
+        line = raw[at:end]
+        if line[:1] in (b" ", b"\t") and fields:
+            fields[-1] = (fields[-1][0], fields[-1][1] + b"\n" + line)
+        elif FIELD_NAME.match(line):
+            name, _, value = line.partition(b":")
+            fields.append((name, value))
+        else:  # without an empty line, too, the body has begun, as MTAs see it
+            at = at if line else end + 1
+            break
+        at = end + 1
+    return tuple(fields), raw[at:].replace(b"\n", b"\r\n")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import sys
 from pathlib import Path
 
 from tamis import config as configuration
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config
-from tamis.message import Envelope, HeaderField, Message, Recipient
+from tamis.message import Envelope, Message, Recipient, split
 from tamis.pipeline import Judgement, about, clean, judge, milliseconds_now
 from tamis.service import parts
-
-FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")  # RFC 5322 section 3.6.8
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -66,7 +63,7 @@ async def _judge(message: Message, config: Config) -> Judgement:
 
 def _message(raw: bytes, args: argparse.Namespace) -> Message:
     """Return the message with the envelope that the options and its own fields tell."""
-    fields, body = parse(raw)
+    fields, body = split(raw)
     bare = Message(Envelope(), fields, body)
     sender = args.mail_from
     if sender is None:
@@ -77,29 +74,6 @@ def _message(raw: bytes, args: argparse.Namespace) -> Message:
     recipients = tuple(Recipient(clean(one.strip("<>"))) for one in dict.fromkeys(to))
     envelope = Envelope(mail_from=clean(sender.strip("<>")), recipients=recipients, client_ip=args.client)
     return Message(envelope, fields, body)
-
-
-def parse(raw: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
-    """Split a message with LF or CRLF line ends into the fields and the body that an MTA would hand over."""
-    if raw.startswith(b"From "):  # mbox
-        raw = raw.partition(b"\n")[2]
-    raw = raw.replace(b"\r\n", b"\n")
-    fields: list[HeaderField] = []
-    at = 0
-    while at < len(raw):
-        end = raw.find(b"\n", at)
-        end = len(raw) if end < 0 else end
-        line = raw[at:end]
-        if line[:1] in (b" ", b"\t") and fields:
-            fields[-1] = (fields[-1][0], fields[-1][1] + b"\n" + line)
-        elif FIELD_NAME.match(line):
-            name, _, value = line.partition(b":")
-            fields.append((name, value))
-        else:  # without an empty line, too, the body has begun, as MTAs see it
-            at = at if line else end + 1
-            break
-        at = end + 1
-    return tuple(fields), raw[at:].replace(b"\n", b"\r\n")
 
 
 def _as_json(message: Message, judgement: Judgement, config: Config) -> dict[str, object]:

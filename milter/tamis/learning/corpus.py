@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tamis.finding import Graymail
-from tamis.message import Envelope, HeaderField, Message, Recipient
+from tamis.message import Envelope, Message, Recipient, split
 
 SPAM = ("spam", "phish", "phishing")
 HAM = ("ham", *(one.value for one in Graymail))
@@ -111,17 +111,3 @@ def _messages(octets: bytes) -> Sequence[bytes]:
         return (octets,)
     octets = octets.replace(b"\r\n", b"\n")
     return [one.partition(b"\n")[2] for one in (b"\n\n" + octets).split(b"\n\nFrom ")[1:]]
-
-
-def split(raw: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
-    """Return the fields and the body that an MTA would hand over for a message with LF or CRLF line ends."""
-    raw = raw.replace(b"\r\n", b"\n")
-    head, _, body = (b"\n" + raw).partition(b"\n\n")
-    fields: list[HeaderField] = []
-    for line in head[1:].split(b"\n"):
-        name, colon, value = line.partition(b":")
-        if line[:1] in (b" ", b"\t") and fields:
-            fields[-1] = (fields[-1][0], fields[-1][1] + b"\n" + line)
-        elif colon:
-            fields.append((name, value))
-    return tuple(fields), body.replace(b"\n", b"\r\n")
