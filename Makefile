@@ -54,6 +54,7 @@ bench: dev ## Measure beside a null milter and rspamd, on the same messages in t
 	$(BIN)/python -m tests.bench
 
 corpora: dev ## Send all messages of CORPORA=DIR through the milter, 32 at a time
+	@tests/unpack clamav-daemon
 	$(BIN)/python -m tests.soak $(CORPORA)/*.jsonl.xz
 
 clean: ## Remove all that make has made

@@ -86,11 +86,13 @@ def _start(name: str, folder: Path, stack: ExitStack) -> Server | None:
         case "null":
             server: Server | None = servers.null(place)
         case "tamis":
-            server = servers.tamis(place, workers=int(workers or 1))
+            server = servers.tamis(place, "stream", workers=int(workers or 1))
+        case "libmilter":
+            server = servers.tamis(place, "libmilter", workers=int(workers or 1))
         case "rspamd":
             server = servers.rspamd(place, workers=int(workers or 1))
         case _:
-            raise ServerError(f'expected "null", "tamis-N" or "rspamd-N", got "{name}"')
+            raise ServerError(f'expected "null", "tamis-N", "libmilter-N" or "rspamd-N", got "{name}"')
     if server is None:
         print("rspamd is not there: tests/unpack rspamd, or see Debian's package")
         return None

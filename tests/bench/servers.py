@@ -22,6 +22,7 @@ QUIET = 0.5  # seconds without work after which a server is ready
 TAMIS = """\
 [milter]
 listen = "{listen}"
+front = "{front}"
 workers = {workers}
 [mail]
 domains = ["example.org"]
@@ -107,15 +108,15 @@ def null(folder: Path) -> Server:
     )  # libmilter would take 5 s to stop, and there is nothing to save
 
 
-def tamis(folder: Path, *, workers: int, settings: str = NO_ANTIVIRUS) -> Server:
+def tamis(folder: Path, front: str, *, workers: int, settings: str = NO_ANTIVIRUS) -> Server:
     """Start Tamis with an empty store; settings is what its configuration says beyond TAMIS."""
     where = f"unix:{_socket(folder)}"
     for former in folder.glob("tamis.db*"):
         former.unlink()
     config = folder / "tamis.toml"
-    config.write_text(TAMIS.format(listen=where, workers=workers, folder=folder) + settings)
+    config.write_text(TAMIS.format(listen=where, front=front, workers=workers, folder=folder) + settings)
     command = [sys.executable, "-m", "tamis", "serve", "--config", str(config)]
-    return _start(f"tamis-{workers}", command, folder=folder, where=where)
+    return _start(folder.name, command, folder=folder, where=where)
 
 
 def rspamd(folder: Path, *, workers: int = 1) -> Server | None:

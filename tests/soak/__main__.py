@@ -11,11 +11,14 @@ import itertools
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.bench import messages, servers
 from tests.bench.load import Load, Outcome
+from tests.servers.clamd import Clamd
 from tests.soak.corpus import judge
 
 CONNECTIONS = 32
@@ -26,12 +29,15 @@ ABOUT = "Send collections of mail through Tamis, and see that all is well."
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print; 1 where anything is to complain of."""
     options = _parser().parse_args(arguments)
-    settings = f'[antivirus]\nclamd = "{options.clamd}"\n' if options.clamd else servers.NO_ANTIVIRUS
-    server = servers.tamis(options.folder.absolute(), workers=options.workers, settings=settings)
-    try:
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tamis-")))
+        clamd = options.clamd or stack.enter_context(Clamd(scratch)).address
+        settings = f'[antivirus]\nclamd = "{clamd}"\n'
+        server = servers.tamis(
+            options.folder.absolute(), options.front, workers=options.workers, settings=settings
+        )
+        stack.callback(server.stop)
         sent, outcome = _send(server.address, options)
-    finally:
-        server.stop()
     config = options.folder / "tamis.toml"
     log = server.log.read_text(errors="replace").splitlines()
     result = judge(sent, outcome, _tickets(config), log)
@@ -49,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--per-connection", type=int, default=1, help="messages that a connection carries")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--clamd", help="address of a scanner; without it antivirus is off")
+    parser.add_argument("--front", choices=("stream", "libmilter"), default="stream")
+    parser.add_argument("--clamd", help="address of a scanner (default: a private one)")
     parser.add_argument("--folder", type=Path, default=Path("var/soak"), help="for the server's files")
     return parser
 
