@@ -19,6 +19,10 @@ from urllib.parse import unquote_to_bytes
 from tamis.html import Document
 
 Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
+Span: TypeAlias = tuple[int, int]
+"""Where something begins and ends in a message's body, in octets."""
+Entity: TypeAlias = tuple[Mapping[bytes, bytes], Span, int]
+"""Content fields by lower-case name, body and depth."""
 
 MAX_DEPTH = 24  # nested multiparts and messages; mail programs show no more, hostile mail has thousands
 MAX_PARTS = 256  # leaves of one message; the same reason
@@ -63,15 +67,17 @@ class Part:
         *,
         disposition: str,
         encoding: str,
-        encoded: bytes,
+        whole: bytes,
+        span: Span,
         depth: int,
     ) -> None:
         self.content_type = content_type  # lower case, "text/plain" where none is given
         self.disposition = disposition  # lower case, "" where none is given
         self.encoding = encoding  # lower case, "" for none
-        self.encoded = encoded  # octets as received
         self.depth = depth  # 0 for the only part of a message
         self._parameters = parameters
+        self._whole = whole  # the message's body, and where in it this part stands: a copy would take memory
+        self._start, self._end = span
 
     @property
     def charset(self) -> str:
@@ -88,6 +94,15 @@ class Part:
         """Whether a mail program shows this as the message's text."""
         return self.content_type in ("text/plain", "text/html") and self.disposition != "attachment"
 
+    @property
+    def encoded(self) -> bytes:
+        """The octets as received."""
+        return self._whole[self._start : self._end]
+
+    def beginning(self, octets: int) -> bytes:
+        """Return the first octets as received, at most so many."""
+        return self._whole[self._start : min(self._end, self._start + octets)]
+
     @cached_property
     def decoded(self) -> bytes:
         """The content without its transfer encoding; base64 with garbage is read as mail programs do."""
@@ -96,7 +111,7 @@ class Part:
     @cached_property
     def text(self) -> str:
         """The start of the content as text, at most MAX_TEXT octets of it; wrong characters are replaced."""
-        start = decode_transfer(self.encoded[: 2 * MAX_TEXT], self.encoding)[:MAX_TEXT]
+        start = decode_transfer(self.beginning(2 * MAX_TEXT), self.encoding)[:MAX_TEXT]
         return decode_charset(start, self.charset)
 
     @cached_property
@@ -115,18 +130,19 @@ class Content:
     @cached_property
     def _tree(self) -> tuple[tuple[Part, ...], bool]:
         parts: list[Part] = []
-        todo = [(self.first, self._body, 0)]
+        todo: list[Entity] = [(self.first, (0, len(self._body)), 0)]
         truncated = False
         while todo:
-            fields, body, depth = todo.pop()
+            fields, span, depth = todo.pop()
             if len(parts) >= MAX_PARTS:
                 truncated = True
                 break
             content_type, parameters = parse_parameters(fields.get(b"content-type", b""))
-            inner, cut = _children(content_type, parameters, body, depth)
+            inner, cut = _children(content_type, parameters, whole=self._body, span=span, depth=depth)
             truncated = truncated or cut
             if inner is None:
-                parts.append(_leaf(fields, content_type, parameters, body=body, depth=depth))
+                part = _leaf(fields, content_type, parameters, whole=self._body, span=span, depth=depth)
+                parts.append(part)
             else:
                 todo.extend(reversed(inner))
         return tuple(parts), truncated
@@ -230,8 +246,8 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _children(
-    content_type: str, parameters: dict[str, str], body: bytes, depth: int
-) -> tuple[list[tuple[Mapping[bytes, bytes], bytes, int]] | None, bool]:
+    content_type: str, parameters: dict[str, str], *, whole: bytes, span: Span, depth: int
+) -> tuple[list[Entity] | None, bool]:
     """Return the entities inside one, None for a leaf; and whether some were left out."""
     boundary = parameters.get("boundary", "") if content_type.startswith("multipart/") else ""
     nested = content_type == "message/rfc822"
@@ -240,52 +256,60 @@ def _children(
     if depth >= MAX_DEPTH:
         return None, True
     if nested:
-        return [(*_split(body), depth + 1)], False
+        return [(*_split(whole, *span), depth + 1)], False
     mark = boundary.encode("utf-8", "surrogateescape")
-    found: list[tuple[Mapping[bytes, bytes], bytes, int]] = []
-    for number, one in enumerate(_between(body, mark)):
+    found: list[Entity] = []
+    for number, (start, end) in enumerate(_between(whole, span, mark)):
         if number == MAX_PARTS:
             return found, True
-        found.append((*_split(one), depth + 1))
+        found.append((*_split(whole, start, end), depth + 1))
     return found or None, False
 
 
-def _between(body: bytes, boundary: bytes) -> Iterator[bytes]:
-    """Return what stands between the delimiter lines of a multipart body (RFC 2046 section 5.1.1)."""
+def _between(whole: bytes, span: Span, boundary: bytes) -> Iterator[Span]:
+    """Yield what stands between the delimiter lines of a multipart body (RFC 2046 section 5.1.1)."""
     delimiter = b"--" + boundary
+    first, last = span
     start = None
-    at = body.find(delimiter)
+    at = whole.find(delimiter, first, last)
     while at >= 0:
-        line_end = body.find(b"\n", at)
+        line_end = whole.find(b"\n", at, last)
         if line_end < 0:
-            line_end = len(body)
-        if at == 0 or body[at - 1 : at] == b"\n":
-            rest = body[at + len(delimiter) : line_end].strip()
+            line_end = last
+        if at == first or whole[at - 1 : at] == b"\n":
+            rest = whole[at + len(delimiter) : line_end].strip()
             if rest in (b"", b"--"):
                 if start is not None:
-                    yield body[start : max(start, at - 2 if body[at - 2 : at] == b"\r\n" else at - 1)]
+                    yield start, max(start, at - 2 if whole[at - 2 : at] == b"\r\n" else at - 1)
                 if rest:
                     return
                 start = line_end + 1
-        at = body.find(delimiter, line_end)
+        at = whole.find(delimiter, line_end, last)
     if start is not None:
-        yield body[start:]  # cut off before its last delimiter
+        yield min(start, last), last  # cut off before its last delimiter
 
 
-def _split(entity: bytes) -> tuple[dict[bytes, bytes], bytes]:
+def _split(whole: bytes, start: int, end: int) -> tuple[dict[bytes, bytes], Span]:
     """Return the content fields of an entity by lower-case name, and its body."""
-    if entity[:1] in b"\r\n":
-        return {}, entity[2 if entity[:2] == b"\r\n" else 1 :]
-    match = EMPTY_LINE.search(entity)
-    head, body = (entity[: match.start()], entity[match.end() :]) if match else (entity, b"")
+    begin = whole[start : min(end, start + 2)]
+    if begin[:1] in b"\r\n":
+        return {}, (min(end, start + (2 if begin == b"\r\n" else 1)), end)
+    match = EMPTY_LINE.search(whole, start, end)
+    head_end, body = match.span() if match else (end, end)
     fields: dict[bytes, bytes] = {}
-    for name, value in CONTENT_FIELD.findall(head[:MAX_FIELD]):
+    for name, value in CONTENT_FIELD.findall(whole[start : min(head_end, start + MAX_FIELD)]):
         fields.setdefault(name.lower(), value)
-    return fields, body
+    return fields, (body, end)
 
 
 def _leaf(
-    fields: Mapping[bytes, bytes], content_type: str, parameters: dict[str, str], *, body: bytes, depth: int
+    fields: Mapping[bytes, bytes],
+    content_type: str,
+    parameters: dict[str, str],
+    *,
+    whole: bytes,
+    span: Span,
+    depth: int,
 ) -> Part:
     disposition = ""
     if b"content-disposition" in fields:
@@ -297,7 +321,8 @@ def _leaf(
         parameters,
         disposition=disposition,
         encoding=encoding[:32].decode("ascii", "replace"),
-        encoded=body,
+        whole=whole,
+        span=span,
         depth=depth,
     )
 

@@ -94,4 +94,4 @@ def _content(part: Part, name: str) -> Iterator[str]:
 
 
 def _start(part: Part) -> bytes:
-    return decode_transfer(part.encoded[:64], "base64")
+    return decode_transfer(part.beginning(64), "base64")
