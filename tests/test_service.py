@@ -193,6 +193,19 @@ def test_workers_end_with_their_supervisor(start_milter: StartMilter, tmp_path: 
     wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
+@pytest.mark.parametrize("front", FRONTS)
+def test_signals_to_all_processes_end_the_service_in_good_order(
+    start_milter: StartMilter, front: str
+) -> None:
+    milter = start_milter({"milter": {"front": front, "workers": 2}})
+
+    for pid in (*children(milter.pid), milter.pid):
+        os.kill(pid, signal.SIGTERM)
+    milter.stop()
+
+    assert "died" not in milter.log()
+
+
 def test_no_process_may_dump_core(start_milter: StartMilter) -> None:
     milter = start_milter()
 

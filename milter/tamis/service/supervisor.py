@@ -38,6 +38,13 @@ class Worker:
     started: float = field(default_factory=time.monotonic)
     ready: bool = False
 
+    def speaks(self) -> bool:
+        """Take a word; False where the worker has ended."""
+        try:
+            return bool(self.control.recv(1))
+        except ConnectionResetError:  # before it read what we had told it
+            return False
+
 
 class Supervisor:
     """One `tamis serve`."""
@@ -131,8 +138,9 @@ class Supervisor:
         try:
             os.setpgid(0, 0)  # a terminal's Ctrl-C is for the supervisor alone
             signal.set_wakeup_fd(-1)
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # whoever means all of us: the supervisor tells
             self._selector.close()
             for one in (*self._wakeup, ours, *(other.control for other in self._workers)):
                 one.close()  # else the others' pipes would not end with the supervisor
@@ -152,7 +160,7 @@ class Supervisor:
         for key, _ in self._selector.select(timeout):
             if key.data is None:
                 self._drain_wakeups()
-            elif key.fileobj.recv(1):  # type: ignore[union-attr]  # only sockets are registered
+            elif key.data.speaks():
                 key.data.ready = True
                 self._announce()
             else:
