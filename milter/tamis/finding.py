@@ -59,14 +59,6 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule that a message met, and the evidence in bits that it adds here."""
-
-    rule: str
-    bits: float
-
-
-@dataclass(frozen=True, slots=True)
 class VirusFinding:
     """The antivirus filter's result; malware is the scanner's name for it."""
 

@@ -7,7 +7,6 @@ that a bound was met.
 from __future__ import annotations
 
 import binascii
-import quopri
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from encodings.aliases import aliases
@@ -29,6 +28,7 @@ MAX_PARTS = 256  # leaves of one message; the same reason
 MAX_TEXT = 1 << 17  # octets of one part that are decoded as text; spam says its word before that
 MAX_DOCUMENTS = 16  # HTML parts that are parsed; mail has one, sometimes a second from a list's footer
 MAX_FIELD = 1 << 16  # octets of one field that are decoded; Postfix's header_size_limit is 102,400
+MAX_REMEMBERED = 80  # octets of a Content-Type that is remembered for the next message
 MAX_ADDRESSES = 256  # addresses read of one field
 
 PARAMETER = re.compile(
@@ -42,8 +42,10 @@ NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 ADDRESS_TOKEN = re.compile(
     rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.|\([^()]*\))*\)|<[^<>]*>|[,;:]|\\.|[^",;:()<>\\]+|.', re.S
 )
-# A mailbox as most fields hold one: a quoted or a plain name, and an address in angle brackets.
-MAILBOX = re.compile(rb'(?:\s*"([^"\\]*)"\s*|([^",;:()<>\\]*))<([^<>]*)>\s*')
+# A mailbox as most fields hold one: a quoted or a plain name and an address in brackets, or a bare address.
+MAILBOX = re.compile(
+    rb'(?:\s*"([^"\\]*)"\s*|([^",;:()<>\\]*))<([^<>]*)>\s*|([^",;:()<>\\]*[^",;:()<>\\\s]\s*)'
+)
 MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
 BLANK = re.compile(rb"\s+")
 # Python's codecs that are no character sets of mail, and may be slow or give what is no text.
@@ -63,7 +65,7 @@ class Part:
     def __init__(
         self,
         content_type: str,
-        parameters: dict[str, str],
+        parameters: Mapping[str, str],
         *,
         disposition: str,
         encoding: str,
@@ -75,24 +77,12 @@ class Part:
         self.disposition = disposition  # lower case, "" where none is given
         self.encoding = encoding  # lower case, "" for none
         self.depth = depth  # 0 for the only part of a message
-        self._parameters = parameters
+        self.charset = parameters.get("charset", "us-ascii").lower()  # as declared
+        self.filename = parameters.get("filename") or parameters.get("name", "")  # "" where none is given
+        # Whether a mail program shows this as the message's text.
+        self.is_text = content_type in ("text/plain", "text/html") and disposition != "attachment"
         self._whole = whole  # the message's body, and where in it this part stands: a copy would take memory
         self._start, self._end = span
-
-    @property
-    def charset(self) -> str:
-        """The declared character set, lower case."""
-        return self._parameters.get("charset", "us-ascii").lower()
-
-    @property
-    def filename(self) -> str:
-        """The name of an attachment, "" where none is given."""
-        return self._parameters.get("filename") or self._parameters.get("name", "")
-
-    @property
-    def is_text(self) -> bool:
-        """Whether a mail program shows this as the message's text."""
-        return self.content_type in ("text/plain", "text/html") and self.disposition != "attachment"
 
     @property
     def encoded(self) -> bytes:
@@ -121,11 +111,13 @@ class Part:
 
 
 class Content:
-    """What a message says: parts and decoded fields, each computed when first asked for."""
+    """What a message says: parts and decoded fields, most of them computed when first asked for."""
 
     def __init__(self, fields: Fields, body: bytes) -> None:
-        self._fields = fields
         self._body = body
+        self.by_name = _by_name(fields)
+        # The raw body of the first field for each lower-case name.
+        self.first: Mapping[bytes, bytes] = {name: values[0] for name, values in self.by_name.items()}
 
     @cached_property
     def _tree(self) -> tuple[tuple[Part, ...], bool]:
@@ -157,23 +149,6 @@ class Content:
         """Whether there are more parts than are looked at."""
         return self._tree[1]
 
-    @cached_property
-    def by_name(self) -> Mapping[bytes, list[bytes]]:
-        """The raw bodies of the fields by lower-case name, each in the message's order."""
-        found: dict[bytes, list[bytes]] = {}
-        for name, value in self._fields:
-            key = name.lower()
-            if key in found:
-                found[key].append(value)
-            else:
-                found[key] = [value]
-        return found
-
-    @cached_property
-    def first(self) -> Mapping[bytes, bytes]:
-        """The raw body of the first field for each lower-case name."""
-        return {name: values[0] for name, values in self.by_name.items()}
-
     def values(self, name: bytes) -> list[bytes]:
         """Return the raw bodies of the fields of that name (lower case)."""
         return self.by_name.get(name, [])
@@ -204,7 +179,7 @@ class Content:
         """The addr-specs of all From fields, lower case."""
         return tuple(address for _, address in self.authors if address)
 
-    @cached_property
+    @property
     def from_name(self) -> str:
         """The display name of the first author."""
         return self.authors[0][0] if self.authors else ""
@@ -233,6 +208,18 @@ class Content:
         return tuple(part.document for part in islice(html, MAX_DOCUMENTS))
 
 
+def _by_name(fields: Fields) -> Mapping[bytes, list[bytes]]:
+    """Return the raw bodies of the fields by lower-case name, each in the message's order."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        key = name.lower()
+        if key in found:
+            found[key].append(value)
+        else:
+            found[key] = [value]
+    return found
+
+
 def _joined(texts: Iterable[str]) -> str:
     """Return the first of some texts in one, until there is enough to read."""
     found: list[str] = []
@@ -246,7 +233,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _children(
-    content_type: str, parameters: dict[str, str], *, whole: bytes, span: Span, depth: int
+    content_type: str, parameters: Mapping[str, str], *, whole: bytes, span: Span, depth: int
 ) -> tuple[list[Entity] | None, bool]:
     """Return the entities inside one, None for a leaf; and whether some were left out."""
     boundary = parameters.get("boundary", "") if content_type.startswith("multipart/") else ""
@@ -305,7 +292,7 @@ def _split(whole: bytes, start: int, end: int) -> tuple[dict[bytes, bytes], Span
 def _leaf(
     fields: Mapping[bytes, bytes],
     content_type: str,
-    parameters: dict[str, str],
+    parameters: Mapping[str, str],
     *,
     whole: bytes,
     span: Span,
@@ -327,10 +314,17 @@ def _leaf(
     )
 
 
-def parse_parameters(value: bytes) -> tuple[str, dict[str, str]]:
+def parse_parameters(value: bytes) -> tuple[str, Mapping[str, str]]:
     """Return the lower-case value and the parameters of a Content-Type or Content-Disposition (RFC 2231)."""
     if not value:
         return "", {}
+    folded = value.lower() if len(value) <= MAX_REMEMBERED else b"name"
+    if b"name" in folded or b"boundary" in folded:
+        return _parameters(value)
+    return _usual_parameters(value)
+
+
+def _parameters(value: bytes) -> tuple[str, Mapping[str, str]]:
     main = value.partition(b";")[0].split(b"(")[0].strip().lower()
     found: dict[str, str] = {}
     pieces: dict[str, list[tuple[int, bytes, bool]]] = {}
@@ -346,6 +340,9 @@ def parse_parameters(value: bytes) -> tuple[str, dict[str, str]]:
     for base, several in pieces.items():
         found[base] = _continued(several)
     return main.decode("ascii", "replace"), found
+
+
+_usual_parameters = lru_cache(maxsize=512)(_parameters)
 
 
 def _continued(pieces: list[tuple[int, bytes, bool]]) -> str:
@@ -374,7 +371,7 @@ def decode_transfer(octets: bytes, encoding: str) -> bytes:
                 clean, spare = clean[:-1], 0
             return binascii.a2b_base64(clean + b"=" * (-spare % 4))
     if encoding == "quoted-printable":
-        return quopri.decodestring(octets.replace(b"\r\n", b"\n"))
+        return binascii.a2b_qp(octets.replace(b"\r\n", b"\n"))
     return octets
 
 
@@ -433,7 +430,7 @@ def decode_words(value: bytes) -> str:
         if match[2] in b"bB":
             held += decode_transfer(match[3], "base64")
         else:
-            held += quopri.decodestring(match[3], header=True)
+            held += binascii.a2b_qp(match[3], header=True)
         held_charset = charset
         end = match.end()
     if held:
@@ -448,7 +445,8 @@ def parse_addresses(value: bytes) -> list[tuple[str, str]]:
     Comments and groups' names are left out; a mailbox without "@" has the address "".
     """
     if simple := MAILBOX.fullmatch(value, 0, MAX_FIELD):
-        return [_mailbox([simple[1] or simple[2] or b""], simple[3])]
+        quoted, plain, spec, bare = simple.groups()
+        return [_mailbox([quoted or plain or bare or b""], spec)]
     found: list[tuple[str, str]] = []
     words: list[bytes] = []
     angle: bytes | None = None

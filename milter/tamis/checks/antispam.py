@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from tamis.checks.rules import catalogue
-from tamis.finding import Finding, SpamFinding
+from tamis.finding import SpamFinding
 from tamis.message import Message
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -50,17 +50,17 @@ class Antispam:
         """Return score and reasons."""
         if _holds_gtube(message):
             return SpamFinding(GTUBE_SCORE, ("GTUBE",))
-        findings = [Finding(name, self._bits[name]) for name in catalogue.find(message)]
-        findings.append(Finding(CONTENT, self._model.content(message)))
-        score = self._model.level + sum(one.bits for one in findings)
-        return SpamFinding(round(score, 1) + 0.0, _reasons(findings))
+        bits = {name: self._bits[name] for name in catalogue.find(message)}
+        bits[CONTENT] = self._model.content(message)
+        score = self._model.level + sum(bits.values())
+        return SpamFinding(round(score, 1) + 0.0, _reasons(bits))
 
 
-def _reasons(findings: list[Finding]) -> tuple[str, ...]:
-    """Return the names of the findings that matter, strongest first."""
-    worth = [one for one in findings if abs(one.bits) >= WORTH_TELLING]
-    worth.sort(key=lambda one: (-abs(one.bits), one.rule))
-    return tuple(one.rule for one in worth[:MAX_REASONS])
+def _reasons(bits: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the names of what matters, strongest first."""
+    worth = [(-abs(one), name) for name, one in bits.items() if abs(one) >= WORTH_TELLING]
+    worth.sort()
+    return tuple([name for _, name in worth[:MAX_REASONS]])
 
 
 def _holds_gtube(message: Message) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from tamis.checks.caseless import lower
 from tamis.finding import Graymail as Class
 from tamis.finding import GraymailFinding, Unsubscribe
 from tamis.message import Message
@@ -18,6 +19,7 @@ CERTAIN_SOCIAL = 0.97
 CERTAIN_NEWSLETTER = 0.97
 MODEL_LIMIT = 0.9  # below this probability the model's guess is worth nothing
 
+# Of a subject in lower case.
 TRANSACTIONAL = re.compile(
     r"\b(?:receipt|invoice|your (?:\w+ )?order|order (?:#|no\b|number|\d|confirm\w*|received|shipped|update)"
     r"|(?:has|have|was|been) shipped|shipment|out for delivery|delivered|tracking (?:number|info\w*)"
@@ -28,8 +30,7 @@ TRANSACTIONAL = re.compile(
     r"|terms of (?:service|use)|privacy (?:policy|notice)"
     r"|rechnung|ihre bestellung|sendung|passwort|zahlung|buchung|bestätigen sie"
     r"|facture|votre commande|votre colis|mot de passe|confirmez|paiement|reçu|réservation"
-    r"|su pedido|factura|contraseña|seu pedido|fatura|senha)\b",
-    re.I,
+    r"|su pedido|factura|contraseña|seu pedido|fatura|senha)\b"
 )
 # Addresses that networks, forges and calendars notify from.
 SOCIAL = re.compile(
@@ -117,13 +118,13 @@ def _by_fields(message: Message, first: Mapping[bytes, bytes]) -> tuple[Class, f
     if not NOTIFICATION_FIELDS.isdisjoint(first):
         return Class.SOCIAL, CERTAIN_SOCIAL
     if SOCIAL.search(author):
-        if TRANSACTIONAL.search(content.subject):
+        if TRANSACTIONAL.search(lower(content.subject)):
             return Class.NONE, CERTAIN_SOCIAL
         return Class.SOCIAL, CERTAIN_SOCIAL
     if _discussion(first):
         return Class.LIST, CERTAIN_LIST
     if b"list-unsubscribe" in first:
-        if TRANSACTIONAL.search(content.subject):
+        if TRANSACTIONAL.search(lower(content.subject)):
             return None
         return Class.NEWSLETTER, CERTAIN_NEWSLETTER
     return None
@@ -149,4 +150,4 @@ def _personal(message: Message, first: Mapping[bytes, bytes]) -> bool:
         return True
     if first.get(b"auto-submitted", b"no").strip().lower() not in (b"no", b""):
         return True
-    return bool(TRANSACTIONAL.search(message.content.subject))
+    return bool(TRANSACTIONAL.search(lower(message.content.subject)))

@@ -18,8 +18,6 @@ MAX_SHOWN = 200  # characters of what a link shows
 
 URL = re.compile(r"https?://[^\s<>\"'()\[\]{}|\\^`]{3,500}")
 AUTHORITY = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}([^/?#\\\s]*)", re.I)
-# Letters that re.IGNORECASE takes for these, and that str.lower() leaves or makes two of.
-ALIKE = str.maketrans("\u0130\u0131\u017f", "iis")
 SECOND_LEVEL = frozenset(("co", "com", "net", "org", "ac", "gov", "gob", "gouv", "edu", "ne", "or", "go"))
 
 
@@ -92,11 +90,6 @@ def _author(authors: tuple[tuple[str, str], ...]) -> tuple[str, str]:
         if address:
             return name or authors[0][0], address
     return (authors[0][0], "") if authors else ("", "")
-
-
-def lower(text: str) -> str:
-    """Return a text in lower case, in which a pattern finds what it would find ignoring case, but sooner."""
-    return text.lower() if text.isascii() else text.translate(ALIKE).lower()
 
 
 def url(target: str, shown: str) -> Url:

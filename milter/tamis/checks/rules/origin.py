@@ -168,7 +168,8 @@ def _mailer(first: Mapping[bytes, bytes]) -> Iterator[str]:
         if b"x-mimeole" not in first or not made:
             yield "MAILER_FORGED"
             return
-    if PERSONAL.search(mailer) or PERSONAL.search(first.get(b"user-agent", b"")[:200].lower()):
+    agent = first.get(b"user-agent", b"")[:200].lower()
+    if (mailer and PERSONAL.search(mailer)) or (agent and PERSONAL.search(agent)):
         yield "MAILER_PERSONAL"
 
 

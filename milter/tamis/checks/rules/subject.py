@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tamis.checks.rules.facts import Facts, lower
+from tamis.checks.caseless import lower
+from tamis.checks.rules.facts import Facts
 from tamis.finding import Rule
 
 RULES = (

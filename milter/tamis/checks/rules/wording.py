@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tamis.checks.rules.facts import Facts, lower
+from tamis.checks.caseless import lower
+from tamis.checks.rules.facts import Facts
 from tamis.finding import Rule
 
 RULES = (
@@ -201,49 +202,49 @@ def _words(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Several words, the rule that they meet, and what they count."""
+    """One word or several, the rule that they meet, and what they count."""
 
     words: frozenset[str]
-    folded: str  # with a blank before and behind
+    folded: str  # with a blank before and behind; "" for one word
     rule: str
     worth: int
 
 
-def _index() -> tuple[dict[str, list[tuple[str, int]]], dict[str, list[Phrase]]]:
-    """Return rules and what they count by word, and phrases by the longest of their words."""
-    single: dict[str, list[tuple[str, int]]] = {}
-    several: dict[str, list[Phrase]] = {}
+def _index() -> dict[str, list[Phrase]]:
+    """Return the phrases by the longest of their words."""
+    found: dict[str, list[Phrase]] = {}
     for rule, phrases in PHRASES.items():
         strong, _, weak = phrases.partition("//")
         for group, worth in ((strong, ENOUGH), (weak, 1)):
             for phrase in group.split("|"):
                 words = _words(phrase)
-                if len(words) == 1:
-                    single.setdefault(words[0], []).append((rule, worth))
-                else:
-                    one = Phrase(frozenset(words), f" {' '.join(words)} ", rule, worth)
-                    several.setdefault(max(words, key=len), []).append(one)
-    return single, several
+                folded = f" {' '.join(words)} " if len(words) > 1 else ""
+                one = Phrase(frozenset(words), folded, rule, worth)
+                found.setdefault(max(words, key=len), []).append(one)
+    return found
 
 
-SINGLE, SEVERAL = _index()
-KEYWORDS = frozenset(SINGLE).union(*(one.words for phrases in SEVERAL.values() for one in phrases))
+INDEX = _index()
+KNOWN = frozenset().union(*(one.words for phrases in INDEX.values() for one in phrases))
 
 
 def find(facts: Facts) -> Iterator[str]:
     """Yield the names of the rules that a message meets."""
     counts: dict[str, int] = {}
     words = _words(f"{facts.subject}\n{facts.text[:MAX_SAID]}")
-    known = KEYWORDS.intersection(words)
+    known = KNOWN.intersection(words)
     folded = ""
     for word in known:
-        for rule, worth in SINGLE.get(word, ()):
-            counts[rule] = counts.get(rule, 0) + worth
-        for one in SEVERAL.get(word, ()):
-            if one.words <= known:
+        if word not in INDEX:
+            continue
+        for one in INDEX[word]:
+            if one.folded:
+                if not one.words <= known:
+                    continue
                 folded = folded or f" {' '.join(words)} "
-                if one.folded in folded:
-                    counts[one.rule] = counts.get(one.rule, 0) + one.worth
+                if one.folded not in folded:
+                    continue
+            counts[one.rule] = counts.get(one.rule, 0) + one.worth
     yield from sorted(rule for rule, count in counts.items() if count >= ENOUGH)
     start = lower(facts.text[:MAX_GREETING])
     if any(address in start for address in facts.recipients):
