@@ -40,6 +40,7 @@ FOLD = bytes(
     else code
     for code in range(256)
 )
+BLANKS = bytes.maketrans(b"\t\n\v\f\r\x1c\x1d\x1e\x1f", b" " * 9)  # what str.split() parts words at
 # Fields that tell something by being there.
 FIELDS = (b"in-reply-to", b"references", b"reply-to", b"mime-version", b"x-priority", b"x-mailer")
 LIST_TAG = re.compile(r"\[[^\[\]]{1,40}\]\s*")
@@ -56,11 +57,21 @@ def words(message: Message) -> bytes:
     if len(text) <= 2 * MAX_TEXT and "\n____" in text:
         tail = FOOTER.search(text, max(0, len(text) - LONGEST_FOOTER))
         text = text[: tail.start()] if tail else text
-    dense = " ".join(text[:MOSTLY].split())
+    dense = _dense(text[:MOSTLY])
     if len(dense) < MAX_TEXT and len(text) > MOSTLY:
-        dense = " ".join(text[: 2 * MAX_TEXT].split())
+        dense = _dense(text[: 2 * MAX_TEXT])
     joined = "\n".join((subject, content.from_name[:MAX_LINE], dense[:MAX_TEXT]))
     return joined.encode("utf-8", "replace").translate(FOLD)
+
+
+def _dense(text: str) -> str:
+    """Return a text with single blanks between its words."""
+    if not text.isascii():
+        return " ".join(text.split())
+    octets = np.frombuffer(text.encode().translate(BLANKS), np.uint8)  # the same in two thirds of the time
+    kept = octets != ord(" ")
+    kept[:-1] |= kept[1:]  # of several blanks the last one
+    return octets.compress(kept).tobytes().decode().lstrip(" ")
 
 
 def structure(message: Message) -> list[NDArray[np.uint32]]:

@@ -30,7 +30,7 @@ class Linear:
     def bits(self, message: Message) -> float:
         """Return the evidence in bits (log2 of odds) that the message's words and structure give."""
         found = self.weights.take(self.latest.indices(message))
-        total = float(found.sum(dtype=np.float64))
+        total = float(np.add.reduce(found, dtype=np.float64))
         return total / math.sqrt(max(1, len(found))) + self.bias
 
 
