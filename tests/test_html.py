@@ -29,6 +29,14 @@ def test_text_and_links_do_not_depend_on_which_is_asked_first() -> None:
     assert (one.text, one.links) == (other.links, other.text)[::-1]
 
 
+def test_no_tree_is_kept_when_it_is_read() -> None:
+    document = Document('<p>Hello <a href="https://example.org/">Bob</a></p>')
+
+    assert document.text and document.links
+
+    assert set(vars(document)) == {"source", "text", "links"}
+
+
 @given(
     st.lists(
         st.sampled_from(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,6 +74,49 @@ def test_features_are_ascending_numbers_of_any_bytes(raw: bytes) -> None:
 
     assert (np.diff(found.astype(np.int64)) > 0).all()
     assert found[-1] < features.SIZE
+
+
+@given(st.text(st.sampled_from("aB \t\r\n\x00\x1c\x1f\u00a0\u2003\u00e9"), max_size=60))
+def test_superfluous_blanks_are_no_features(text: str) -> None:
+    said = Message(Envelope(), ((b"Content-Type", b"text/plain; charset=utf-8"),), text.encode())
+
+    assert features.words(said) == f"\n\n{' '.join(text.split())}".encode().translate(features.FOLD)
+
+
+def test_a_long_gap_hides_no_text() -> None:
+    gappy = Message(Envelope(), (), b"a" + b" " * (features.MOSTLY + 100) + b"b" * 10)
+
+    assert features.words(gappy) == b"  a bbbbbbbbbb"
+
+
+def test_features_are_computed_once_for_the_models_that_share_them() -> None:
+    latest = features.Latest()
+    letter, other = message(b"Subject: Walks\n\nAt noon."), message(b"Subject: Talks\n\nAt nine.")
+
+    first = latest.indices(letter)
+
+    assert latest.indices(letter) is first
+    assert latest.indices(other).tolist() == features.indices(other).tolist()
+    assert latest.indices(letter).tolist() == first.tolist()
+
+
+def test_features_remembered_do_not_keep_the_message() -> None:
+    latest = features.Latest()
+    letter = message(b"Subject: Walks\n\nAt noon.")
+    latest.indices(letter)
+    watched = weakref.ref(letter)
+
+    del letter
+
+    assert watched() is None
+
+
+def test_long_inventions_are_not_remembered() -> None:
+    before = features._of_kind.cache_info().currsize
+
+    features.indices(message(b"Content-Type: text/x" + b"x" * 300 + b"\n\n"))
+
+    assert features._of_kind.cache_info().currsize == before
 
 
 def test_numpy_says_what_scikit_learn_says(known: table.Table) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import encodings
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -137,6 +138,35 @@ def test_text_is_read_by_its_character_set(octets: bytes, charset: str, text: st
 )
 def test_addresses_are_read(value: bytes, mailboxes: list[tuple[str, str]]) -> None:
     assert mime.parse_addresses(value) == mailboxes
+
+
+@given(VALUES)
+@settings(max_examples=300)
+def test_a_mailbox_is_read_like_one_of_a_list(value: bytes) -> None:
+    value = value.rstrip(b"\\")
+
+    assert mime.parse_addresses(value) == mime.parse_addresses(value + b",")
+
+
+def test_names_of_files_are_not_remembered() -> None:
+    before = mime._usual_parameters.cache_info().currsize
+
+    mime.parse_parameters(b"application/pdf; NAME=secret.pdf")
+
+    assert mime._usual_parameters.cache_info().currsize == before
+
+
+def test_an_attachment_is_not_in_memory_twice() -> None:
+    body = b"--x\r\nContent-Type: image/png\r\n\r\n" + b"A" * 1_000_000 + b"\r\n--x--\r\n"
+    content = Content([(b"Content-Type", b"multipart/mixed; boundary=x")], body)
+    tracemalloc.start()
+
+    parts = content.parts
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(parts[0].encoded) == 1_000_000
+    assert taken < 100_000
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tamis.checks.caseless import lower
 from tamis.checks.rules import catalogue
 from tamis.checks.rules.brands import brand_in_host, brand_of
 from tamis.checks.rules.facts import site, url
@@ -116,3 +118,11 @@ def test_any_bytes_are_data(head: bytes, body: bytes) -> None:
     found = catalogue.find(message(b"From: " + head + b"\nSubject: " + head + b"\n\n" + body))
 
     assert set(found) <= set(catalogue.RULES)
+
+
+@given(st.text("kKIisS \u0130\u0131\u017f\u212a\u00df\u00e9\u00c9", max_size=12))
+def test_lower_case_holds_what_is_found_ignoring_case(text: str) -> None:
+    for pattern in (r"\bkis", r"is{2}\b", "s[e\u00e9]"):
+        ignoring = re.search(pattern, text, re.I)
+
+        assert bool(re.search(pattern, lower(text))) == bool(ignoring)
