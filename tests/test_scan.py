@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -210,6 +211,32 @@ def test_a_big_message_is_judged_off_the_loop() -> None:
     found = Bench().scan(message(b"a" * BIG))
 
     assert (found.antispam, found.graymail) == (HAM, NO_GRAYMAIL)
+
+
+def test_a_big_message_that_takes_too_long_is_a_timeout() -> None:
+    class Slow(Antispam):
+        def run(self, message: Message) -> SpamFinding:
+            may_end.wait(10)
+            return HAM
+
+    may_end = threading.Event()
+
+    async def story() -> None:
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            scanner = Scanner(
+                config(milter__deadline=0.05),
+                antivirus=Antivirus(),
+                antispam=Slow(),
+                graymail=Graymail(),
+                executor=executor,
+            )
+            try:
+                await scanner.scan(message(b"a" * BIG), frozenset((Filter.ANTISPAM,)))
+            finally:
+                may_end.set()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(story())
 
 
 def test_the_sender_is_the_one_author() -> None:

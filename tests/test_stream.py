@@ -53,7 +53,7 @@ def run(
 
     async def both() -> None:
         with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
-            front = Stream(deadline=30, limit=limit)
+            front = Stream(limit=limit)
             address = UnixAddress(f"{folder}/front.sock")
             await front.serve(pipeline, front.listen(address))
             await story(str(address), front)
@@ -226,23 +226,6 @@ def test_failed_pipeline_is_a_tempfail_and_its_words_are_kept_out_of_the_log(
     assert caplog.messages == ["pipeline failed error=ValueError"]
 
 
-def test_message_beyond_the_deadline_is_tempfailed() -> None:
-    async def wait(message: Message) -> Plan:
-        await asyncio.Event().wait()
-        return ACCEPTED
-
-    answers: list[Answer] = []
-
-    async def story(address: str, front: Stream) -> None:
-        front.patience = 0.01
-        async with await Connection.open(address, CLIENT, helo="x") as mta:
-            answers.append(await mta.send(ENVELOPE, RAW))
-
-    run(wait, story)
-
-    assert [one.verdict for one in answers] == [Verdict.TEMPFAIL]
-
-
 def test_messages_beyond_the_limit_are_tempfailed_and_others_go_on() -> None:
     may_go = asyncio.Event()
     inside = asyncio.Event()
@@ -344,7 +327,7 @@ def test_a_front_that_leaves_answers_what_it_has_and_takes_no_more() -> None:
 
 def test_a_socket_that_somebody_listens_on_is_left_alone(tmp_path: Path) -> None:
     address = UnixAddress(str(tmp_path / "front.sock"))
-    front = Stream(deadline=1, limit=1)
+    front = Stream(limit=1)
 
     with front.listen(address), pytest.raises(OSError, match="another process listens there"):
         front.listen(address)
@@ -352,7 +335,7 @@ def test_a_socket_that_somebody_listens_on_is_left_alone(tmp_path: Path) -> None
 
 def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
     address = UnixAddress(str(tmp_path / "front.sock"))
-    front = Stream(deadline=1, limit=1)
+    front = Stream(limit=1)
     front.listen(address).close()
 
     with front.listen(address) as listener:

@@ -25,14 +25,11 @@ from tamis.ticket import Action, Direction, Means, Outcome, OutgoingChecks, Tick
 log = logging.getLogger(__name__)
 
 
-LAST_CALL = 0.9  # of the deadline for the scan
-
-
 class Scan(Protocol):
     """Runs the wanted filters."""
 
     async def scan(self, message: Message, wanted: frozenset[Filter]) -> Findings:
-        """Return the findings of the wanted filters."""
+        """Return the findings of the wanted filters; raise TimeoutError while there is time for a ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ async def judge(
     envelope = message.envelope
     way = direction(envelope, config)
     resolutions = await directory.resolve([clean(one.meant) for one in envelope.recipients])
-    found = await _scan(message, scanner, wanted(way, resolutions, config), config.milter.deadline)
+    found = await _scan(message, scanner, wanted(way, resolutions, config))
     findings = found or Findings(Sender(None, envelope.mail_from.lower()))
     checks = decide_outgoing(findings, config) if way is Direction.OUTGOING else None
     decisions = _decisions(message, way, resolutions, findings=findings, config=config)
@@ -67,13 +64,10 @@ async def judge(
     return Judgement(way, account, plan)
 
 
-async def _scan(
-    message: Message, scanner: Scan, filters: frozenset[Filter], deadline: float
-) -> Findings | None:
-    """Return the findings; None where so much of the deadline has passed that the rest is for the ticket."""
+async def _scan(message: Message, scanner: Scan, filters: frozenset[Filter]) -> Findings | None:
+    """Return the findings, or None where there are none in time."""
     try:
-        async with asyncio.timeout(LAST_CALL * deadline):
-            return await scanner.scan(message, filters)
+        return await scanner.scan(message, filters)
     except TimeoutError:
         log.error("%s: scan takes too long answer=tempfail", message.envelope.queue_id)
         return None

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 BIG = 1 << 18  # octets; larger messages may compute for more than a few ms, and so not on the loop
 SHARE = 0.8  # of the deadline at most for the scanner, so that its failure can still be ticketed
+LAST_CALL = 0.9  # of the deadline at most for a big message, for the same reason
 
 Result = TypeVar("Result")
 
@@ -41,12 +42,16 @@ class Scanner:
         self._graymail = graymail
         self._executor = executor
         self._patience = min(config.antivirus.timeout, SHARE * config.milter.deadline)
+        self._last_call = LAST_CALL * config.milter.deadline
         self._max_message = config.milter.max_message
         self._own_id = config.mail.authserv_id.lower()
         self._trusted = frozenset(one.lower() for one in config.mail.trusted_authserv_ids) - {self._own_id}
 
     async def scan(self, message: Message, wanted: frozenset[Filter]) -> Findings:
-        """Return the findings of the wanted filters; the others do not see the message."""
+        """Return the findings of the wanted filters; the others do not see the message.
+
+        Raise TimeoutError where a big message takes too long.
+        """
         if Filter.ANTIVIRUS not in wanted:
             return await self._judge(message, wanted)
         asked = asyncio.create_task(self._ask_scanner(message))
@@ -72,7 +77,8 @@ class Scanner:
             return Findings(Sender(None, message.envelope.mail_from.lower()))
         if message.size > BIG:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._compute, message, wanted)
+            async with asyncio.timeout(self._last_call):
+                return await loop.run_in_executor(self._executor, self._compute, message, wanted)
         return self._compute(message, wanted)
 
     def _compute(self, message: Message, wanted: frozenset[Filter]) -> Findings:

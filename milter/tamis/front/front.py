@@ -14,7 +14,6 @@ from tamis.address import InetAddress, UnixAddress
 from tamis.decision import Plan
 from tamis.message import Message
 
-GRACE = 5  # seconds that a front waits beyond the deadline, which is the pipeline's to keep
 BACKLOG = 1024  # connections waiting to be accepted
 MAX_PACKET = 1 << 20  # octets; Postfix's header_size_limit is 102,400
 

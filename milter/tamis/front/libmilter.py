@@ -23,7 +23,7 @@ import milter
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.decision import Plan
-from tamis.front.front import BACKLOG, GRACE, MAX_PACKET, Gate, Handle, remove_stale
+from tamis.front.front import BACKLOG, MAX_PACKET, Gate, Handle, remove_stale
 from tamis.front.session import Session, text
 from tamis.message import Message
 from tamis.policy.combine import unavailable
@@ -51,6 +51,7 @@ MACROS = (
     (milter.M_ENVRCPT, "{rcpt_addr}"),
     (milter.M_EOM, "i"),
 )
+GRACE = 5  # seconds that a thread waits beyond the deadline, which is the pipeline's to keep
 
 
 class Libmilter:

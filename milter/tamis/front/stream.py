@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.decision import Plan, Reply
-from tamis.front.front import BACKLOG, GRACE, MAX_PACKET, Gate, Handle, remove_stale
+from tamis.front.front import BACKLOG, MAX_PACKET, Gate, Handle, remove_stale
 from tamis.front.session import Session, text
 from tamis.message import Message
 from tamis.policy.combine import unavailable
@@ -37,6 +37,7 @@ MACROS = (
     (3, b"{rcpt_addr}"),
     (5, b"i"),
 )
+CHOSEN = b"".join(stage.to_bytes(4) + names + b"\0" for stage, names in MACROS)
 OF_A_MESSAGE = ("i", "auth_authen", "rcpt_addr")
 HEADER = ord("L")  # SMFIC_HEADER
 ANSWERED = frozenset(b"CHMRTLNBU")  # the commands of the steps in QUIET, and SMFIC_UNKNOWN
@@ -59,9 +60,8 @@ class Stream:
     _loop: asyncio.AbstractEventLoop
     _listener: socket.socket
 
-    def __init__(self, *, deadline: float, limit: int) -> None:
-        """Take seconds per message, and how many messages may be in flight."""
-        self.patience = deadline + GRACE
+    def __init__(self, *, limit: int) -> None:
+        """Take how many messages may be in flight."""
         self.gate = Gate(limit)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -185,7 +185,7 @@ class Conversation(asyncio.Protocol):
         self._leading_space = bool(steps & LEADING_SPACE)
         answer = OPTIONS.pack(min(version, VERSION), actions & ACTIONS, steps)
         if actions & CHOOSE_MACROS:
-            answer += b"".join(NUMBER.pack(stage) + names + b"\0" for stage, names in MACROS)
+            answer += CHOSEN
         self._transport.write(_packet(b"O", answer))
 
     def _macro(self, payload: bytes) -> None:
@@ -261,11 +261,8 @@ class Conversation(asyncio.Protocol):
         """Wait for a message's plan and carry it out."""
         answer = _refuse(unavailable(None))
         try:
-            async with asyncio.timeout(self._front.patience):
-                plan = await self._front.handle(message)
+            plan = await self._front.handle(message)
             answer = _carry_out(plan, leading_space=self._leading_space)
-        except TimeoutError:
-            log.error("%s: no answer within the deadline answer=tempfail", message.envelope.queue_id)
         except Exception as error:  # whatever it is, the MTA keeps the message and tries again
             log.error("pipeline failed error=%s", type(error).__name__)
         finally:

@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import threading
-import time
+
+from tamis.ticket import timestamp
 
 LEVELS = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}  # sd-daemon(3), as in syslog
 
@@ -24,9 +25,9 @@ class Terminal(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
-        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        when = timestamp(int(record.created * 1000))
         level = record.levelname.lower()
-        return f"{when}.{int(record.msecs):03d}Z tamis[{record.process}] {level}: {record.getMessage()}"
+        return f"{when} tamis[{record.process}] {level}: {record.getMessage()}"
 
 
 def set_up() -> None:

@@ -49,7 +49,7 @@ def front(config: Config) -> Front:
     milter = config.milter
     match milter.front:
         case "stream":
-            return Stream(deadline=milter.deadline, limit=milter.max_in_flight)
+            return Stream(limit=milter.max_in_flight)
         case "libmilter":
             from tamis.front.libmilter import Libmilter  # loads libmilter's threads and signals with it
 
