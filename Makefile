@@ -1,7 +1,8 @@
 # Everything that Tamis needs, on a fresh Debian 12: `make run` to see it work, `make test` to test it.
 # Packages of Debian are installed with root or sudo; all else is written below .venv and var.
 
-PYTHON ?= python3
+# Debian's own Python, which PACKAGES fits and which is built to be fast; elsewhere whichever there is.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 CORPORA ?= var/corpora
 SHELL := /bin/sh
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 
 from tamis.ticket import timestamp
@@ -30,16 +29,27 @@ class Terminal(logging.Formatter):
         return f"{when} tamis[{record.process}] {level}: {record.getMessage()}"
 
 
+class StandardError(logging.Handler):
+    """Each line in one write, so that the lines of several processes do not mix."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            os.write(2, f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
+        except OSError:
+            return  # a full disk under the log, or nobody who reads it, must not stop mail
+
+
 def set_up() -> None:
     """Send info and above to standard error; never a traceback's values, which may quote a message."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StandardError()
     handler.setFormatter(Journal() if "JOURNAL_STREAM" in os.environ else Terminal())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # What our lines do not show need not be found out for each (Python's logging HOWTO, Optimization).
     logging.logThreads = logging.logMultiprocessing = False
     logging._srcfile = ""  # the place of each call
-    logging.raiseExceptions = False  # a full disk under the log must not print the record elsewhere
+    logging.raiseExceptions = False
     threading.excepthook = _thread_failed
 
 

@@ -30,6 +30,7 @@ POLL = 0.25  # seconds between looks for changes by others, which we promise to 
 AT_ONCE = 500  # jobs in one round
 # Where there are others, a job waits for them for so many seconds: a commit costs as much as several tickets.
 GATHER = 0.002
+COMPANY = 16  # rounds after one with several jobs
 CACHED = 20_000  # resolutions, of about half a kilobyte each
 
 Resolutions: TypeAlias = Mapping[str, Resolution]
@@ -86,7 +87,7 @@ class Store:
         self._cache: OrderedDict[str, Resolution] = OrderedDict()  # only touched on the loop; latest use last
         self._jobs: queue.SimpleQueue[Addition | Lookup | None] = queue.SimpleQueue()  # None: end
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
-        self._company = False  # whether the last round had more than one job
+        self._company = 0  # rounds in which a job still waits for others
         self._closed = False
         self._next_look = 0.0  # monotonic seconds
 
@@ -154,14 +155,14 @@ class Store:
         jobs: list[Addition | Lookup | None] = []
         try:
             jobs.append(self._jobs.get(timeout=max(0.0, self._next_look - time.monotonic())))
-            if self._company:
+            if self._company > 0:
                 time.sleep(GATHER)
             while len(jobs) < AT_ONCE:
                 jobs.append(self._jobs.get_nowait())
         except queue.Empty:
             pass
         if jobs:
-            self._company = len(jobs) > 1
+            self._company = COMPANY if len(jobs) > 1 else self._company - 1
         return jobs
 
     def _look(self) -> None:
