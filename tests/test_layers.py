@@ -12,7 +12,8 @@ PACKAGE = ROOT / "milter" / "tamis"
 
 # Lowest first; parts of one layer do not know each other, except where they stand in one word together.
 LAYERS = (
-    ("units", "address", "authres", "html"),
+    ("units", "address", "authres", "html", "decoding"),
+    ("mailboxes",),
     ("mime",),
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),
     ("config",),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.examples import message
 from tests.hostile import BODIES, HEADERS, HOSTILE, HOSTILE_FIELDS, NAMES, VALUES, nested
 
-from tamis import mime
+from tamis import decoding, mailboxes, mime
 from tamis.message import Envelope, Message
 from tamis.mime import Content
 
@@ -88,7 +88,7 @@ def test_invented_character_sets_are_not_remembered() -> None:
     known = len(encodings._cache)
 
     for number in range(20):
-        mime.decode_charset(b"\xe9", f"x-invented-{number}")
+        decoding.decode_charset(b"\xe9", f"x-invented-{number}")
 
     assert len(encodings._cache) == known
 
@@ -112,11 +112,11 @@ def test_invented_character_sets_are_not_remembered() -> None:
     ],
 )
 def test_text_is_read_by_its_character_set(octets: bytes, charset: str, text: str) -> None:
-    assert mime.decode_charset(octets, charset) == text
+    assert decoding.decode_charset(octets, charset) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "mailboxes"),
+    ("value", "expected"),
     [
         (b"anna@example.net", [("", "anna@example.net")]),
         (b" Anna <Anna@Example.NET>", [("Anna", "anna@example.net")]),
@@ -136,8 +136,8 @@ def test_text_is_read_by_its_character_set(octets: bytes, charset: str, text: st
         (b"", []),
     ],
 )
-def test_addresses_are_read(value: bytes, mailboxes: list[tuple[str, str]]) -> None:
-    assert mime.parse_addresses(value) == mailboxes
+def test_addresses_are_read(value: bytes, expected: list[tuple[str, str]]) -> None:
+    assert mailboxes.parse_addresses(value) == expected
 
 
 @given(VALUES)
@@ -145,7 +145,7 @@ def test_addresses_are_read(value: bytes, mailboxes: list[tuple[str, str]]) -> N
 def test_a_mailbox_is_read_like_one_of_a_list(value: bytes) -> None:
     value = value.rstrip(b"\\")
 
-    assert mime.parse_addresses(value) == mime.parse_addresses(value + b",")
+    assert mailboxes.parse_addresses(value) == mailboxes.parse_addresses(value + b",")
 
 
 def test_names_of_files_are_not_remembered() -> None:
@@ -183,7 +183,7 @@ def test_an_attachment_is_not_in_memory_twice() -> None:
     ],
 )
 def test_encoded_words_are_decoded(value: bytes, text: str) -> None:
-    assert mime.decode_words(value) == text
+    assert decoding.decode_words(value) == text
 
 
 def test_a_reader_sees_the_plain_part_first() -> None:

@@ -6,16 +6,16 @@ that a bound was met.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from encodings.aliases import aliases
 from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from tamis.decoding import MAX_FIELD, decode_charset, decode_transfer, decode_unlabelled, decode_words
 from tamis.html import Document
+from tamis.mailboxes import parse_addresses
 
 Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 Span: TypeAlias = tuple[int, int]
@@ -27,36 +27,15 @@ MAX_DEPTH = 24  # nested multiparts and messages; mail programs show no more, ho
 MAX_PARTS = 256  # leaves of one message; the same reason
 MAX_TEXT = 1 << 17  # octets of one part that are decoded as text; spam says its word before that
 MAX_DOCUMENTS = 16  # HTML parts that are parsed; mail has one, sometimes a second from a list's footer
-MAX_FIELD = 1 << 16  # octets of one field that are decoded; Postfix's header_size_limit is 102,400
 MAX_REMEMBERED = 80  # octets of a Content-Type that is remembered for the next message
-MAX_ADDRESSES = 256  # addresses read of one field
 
 PARAMETER = re.compile(
     rb';\s*([!#$%&\'*+.^_`{|}~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))', re.S
 )
-ENCODED_WORD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*)\?=")
 CONTENT_FIELD = re.compile(rb"^(content-[a-z-]+)[ \t]*:((?:[^\n]|\n[ \t])*)", re.I | re.M)
 EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
-NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-# A quoted-pair is a token of its own, so that none is looked at again for each quote that is never closed.
-ADDRESS_TOKEN = re.compile(
-    rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.|\([^()]*\))*\)|<[^<>]*>|[,;:]|\\.|[^",;:()<>\\]+|.', re.S
-)
-# A mailbox as most fields hold one: a quoted or a plain name and an address in brackets, or a bare address.
-MAILBOX = re.compile(
-    rb'(?:\s*"([^"\\]*)"\s*|([^",;:()<>\\]*))<([^<>]*)>\s*|([^",;:()<>\\]*[^",;:()<>\\\s]\s*)'
-)
 MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
 BLANK = re.compile(rb"\s+")
-# Python's codecs that are no character sets of mail, and may be slow or give what is no text.
-NO_CHARSETS = frozenset(
-    ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7", "mbcs", "oem")
-)
-# Those that Python knows under no other name.
-MORE_CHARSETS = ("koi8_t", "koi8_u", "cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "utf_8_sig")
-CODECS = frozenset((*aliases.values(), *MORE_CHARSETS))
-MAX_CHARSET = 64  # characters of a character set's name; IANA's longest has 45
-NOT_ALNUM = re.compile(r"[^a-z0-9]+")
 
 
 class Part:
@@ -336,7 +315,7 @@ def _parameters(value: bytes) -> tuple[str, Mapping[str, str]]:
             order = int(number) if number.isdecimal() and len(number) < 5 else 0
             pieces.setdefault(base, []).append((order, octets, key.endswith("*")))
         else:
-            found.setdefault(key, decode_words(octets) if b"=?" in octets else _text(octets))
+            found.setdefault(key, decode_words(octets) if b"=?" in octets else decode_unlabelled(octets))
     for base, several in pieces.items():
         found[base] = _continued(several)
     return main.decode("ascii", "replace"), found
@@ -356,128 +335,3 @@ def _continued(pieces: list[tuple[int, bytes, bool]]) -> str:
             charset = name.decode("ascii", "replace") or charset
         octets += unquote_to_bytes(piece) if extended else piece
     return decode_charset(octets, charset)
-
-
-def decode_transfer(octets: bytes, encoding: str) -> bytes:
-    """Return content without its transfer encoding; broken encodings give what can be read of them."""
-    if encoding == "base64":
-        clean = octets.replace(b"\r\n", b"")
-        try:
-            return binascii.a2b_base64(clean, strict_mode=True)
-        except ValueError:
-            clean = NOT_BASE64.sub(b"", clean)
-            spare = len(clean) % 4
-            if spare == 1:
-                clean, spare = clean[:-1], 0
-            return binascii.a2b_base64(clean + b"=" * (-spare % 4))
-    if encoding == "quoted-printable":
-        return binascii.a2b_qp(octets.replace(b"\r\n", b"\n"))
-    return octets
-
-
-@lru_cache(maxsize=512)
-def _codec(charset: str) -> str:
-    """Return Python's name for a character set, "" for US-ASCII and for what is none.
-
-    Only names known beforehand are looked up, as Python remembers for ever each that it is asked for.
-    """
-    name = NOT_ALNUM.sub("_", charset.lower()).strip("_")
-    codec = aliases.get(name, name)
-    if codec in ("latin_1", "cp1252"):
-        return "cp1252"  # a superset, and what is meant (WHATWG Encoding Standard section 4.2)
-    known = codec in CODECS and codec not in NO_CHARSETS and codec != "ascii"
-    return codec if known else ""
-
-
-def decode_charset(octets: bytes, charset: str) -> str:
-    """Return octets as text; an unknown character set is read as UTF-8, or else as windows-1252."""
-    codec = _codec(charset[:MAX_CHARSET])
-    if octets.isascii() and not codec.startswith(("iso2022", "hz", "utf_16", "utf_32")):
-        return octets.decode("ascii")
-    if codec:
-        try:
-            return octets.decode(codec, "replace")
-        except (LookupError, ValueError):  # a codec of bytes, not of text; a broken state
-            pass
-    return _text(octets)
-
-
-def _text(octets: bytes) -> str:
-    """Return octets of which no character set is known as text."""
-    try:
-        return octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return octets.decode("windows-1252", "replace")
-
-
-def decode_words(value: bytes) -> str:
-    """Return a field body with its encoded-words decoded and its folds removed (RFC 2047)."""
-    value = value[:MAX_FIELD].replace(b"\r", b"").replace(b"\n", b"").strip()
-    if b"=?" not in value:
-        return _text(value)
-    found: list[str] = []
-    held, held_charset = b"", ""  # words of one character are sometimes cut in two
-    end = 0
-    for match in ENCODED_WORD.finditer(value):
-        between = value[end : match.start()]
-        charset = match[1].partition(b"*")[0].decode("ascii", "replace").lower()
-        joined = end > 0 and not between.strip()
-        if held and not (joined and charset == held_charset):
-            found.append(decode_charset(held, held_charset))
-            held = b""
-        if not joined:
-            found.append(_text(between))
-        if match[2] in b"bB":
-            held += decode_transfer(match[3], "base64")
-        else:
-            held += binascii.a2b_qp(match[3], header=True)
-        held_charset = charset
-        end = match.end()
-    if held:
-        found.append(decode_charset(held, held_charset))
-    found.append(_text(value[end:]))
-    return "".join(found)
-
-
-def parse_addresses(value: bytes) -> list[tuple[str, str]]:
-    """Return display name and lower-case addr-spec of the mailboxes in an address list (RFC 5322 3.4).
-
-    Comments and groups' names are left out; a mailbox without "@" has the address "".
-    """
-    if simple := MAILBOX.fullmatch(value, 0, MAX_FIELD):
-        quoted, plain, spec, bare = simple.groups()
-        return [_mailbox([quoted or plain or bare or b""], spec)]
-    found: list[tuple[str, str]] = []
-    words: list[bytes] = []
-    angle: bytes | None = None
-    for token in (*ADDRESS_TOKEN.findall(value[:MAX_FIELD]), b","):
-        if token in (b",", b";"):
-            if words or angle is not None:
-                found.append(_mailbox(words, angle))
-            words, angle = [], None
-            if len(found) == MAX_ADDRESSES:
-                break
-        elif token == b":":
-            words = []
-        elif token[:1] == b"<" and len(token) > 1:
-            if angle is not None:  # two addresses without a comma: which one counts is anybody's guess
-                found.append(_mailbox(words, angle))
-                words = []
-            angle = token[1:-1]
-        elif (token[:1] != b"(" or len(token) == 1) and token.strip():
-            words.append(token)
-    return found
-
-
-def _unquoted(word: bytes) -> bytes:
-    return word[1:-1].replace(b"\\", b"") if word[:1] == b'"' and len(word) > 1 else word
-
-
-def _mailbox(words: list[bytes], angle: bytes | None) -> tuple[str, str]:
-    if angle is None:
-        spec, name = b"".join(words), b""
-    else:
-        spec = angle.rpartition(b":")[2]  # source routes: RFC 5321 appendix C
-        name = b"".join(map(_unquoted, words))
-    address = _text(b"".join(spec.split())).lower() if b"@" in spec else ""
-    return decode_words(name) if name else "", address

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from tamis.checks.rules.facts import Facts
+from tamis.decoding import decode_transfer
 from tamis.finding import Rule
-from tamis.mime import Part, decode_transfer
+from tamis.mime import Part
 
 RULES = (
     Rule("ATTACHMENT_EXECUTABLE", "An attachment is a program, a script or a shortcut.", 3.0),

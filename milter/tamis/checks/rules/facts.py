@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from tamis.mailboxes import parse_addresses
 from tamis.message import Message
-from tamis.mime import parse_addresses
 
 MAX_TEXT = 8192  # characters of text that rules look at; spam says its word before that
 MAX_URLS = 64  # links and addresses of the web that are looked at
