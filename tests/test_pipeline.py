@@ -247,6 +247,20 @@ def test_in_shadow_mode_malware_is_ticketed_as_refused_and_let_through() -> None
     assert world.tickets[0].recipients[0].action is Action.REFUSE
 
 
+@pytest.mark.parametrize("fault", [{"fails_at": "resolve"}, {"fails_at": "add"}, {"hangs_at": "add"}])
+def test_in_shadow_mode_a_store_that_is_away_touches_nothing(
+    fault: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    site = config(milter__mode="shadow", milter__deadline=0.05)
+    world = World(site=site, **fault)  # type: ignore[arg-type]  # mypy takes it for any of the arguments
+
+    plan = world.handle(message())
+
+    assert plan.reply is None
+    assert [one.levelno for one in caplog.records] == [logging.ERROR]
+    assert "answer=accept" in caplog.text
+
+
 @pytest.mark.parametrize("step", ["resolve", "add"])
 def test_a_store_that_is_away_is_a_tempfail_and_one_log_line(
     step: str, caplog: pytest.LogCaptureFixture

@@ -157,15 +157,17 @@ class Pipeline:
     async def handle(self, message: Message) -> Plan:
         """Return what the MTA shall do; its ticket is durable by then."""
         started = time.perf_counter()
+        shadow = self._config.milter.mode == "shadow"
+        answer = "accept" if shadow else "tempfail"
         try:
             async with asyncio.timeout(self._config.milter.deadline):
                 return await self._handle(message, started)
         except StoreUnavailable as error:
             # Its text is the database's, about the store and never about a message.
-            log.error("%s: store unavailable answer=tempfail cause=%s", message.envelope.queue_id, error)
+            log.error("%s: store unavailable answer=%s cause=%s", message.envelope.queue_id, answer, error)
         except TimeoutError:
-            log.error("%s: deadline passed answer=tempfail", message.envelope.queue_id)
-        return Plan((), Means.UNIFORM, unavailable(None))
+            log.error("%s: deadline passed answer=%s", message.envelope.queue_id, answer)
+        return Plan((), Means.UNIFORM, None if shadow else unavailable(None))
 
     async def _handle(self, message: Message, started: float) -> Plan:
         mode = self._config.milter.mode
