@@ -63,11 +63,12 @@ def _add(args: argparse.Namespace, config: Config, database: Database) -> int:
         before = aliases.targets(connection, [name]).get(name, ())
         after = Alias(name, tuple(dict.fromkeys((*before, *given))))
         _check_kind(after)
-        if aliases.leads_back(connection, after):
-            raise WrongUse(f"{name} would lead back to itself")
+        circle = aliases.leads_back(connection, after)
         if after.targets != before:
             aliases.put(connection, after)
         hidden = settings.status(connection, name) is not None
+    if circle:
+        print(f"tamis: {name} leads back to itself: there it is not followed", file=sys.stderr)
     if hidden:
         print(f"tamis: {name} is an account, which comes before an alias of that name", file=sys.stderr)
     if "table" not in config.accounts.sources:
@@ -107,7 +108,9 @@ def _as_json(one: Alias) -> dict[str, object]:
 
 
 def _check_kind(one: Alias) -> None:
-    """Refuse a mixture of catch-all and domain alias, and "@domain" as a target of an address."""
+    """Refuse a mixture of catch-all and domain alias, and "@domain" as a target of an address or itself."""
+    if one.name.startswith("@") and one.name in one.targets:
+        raise WrongUse(f"{one.name} cannot stand for itself")
     domains = [target for target in one.targets if target.startswith("@")]
     if domains and not one.name.startswith("@"):
         raise WrongUse(f"{domains[0]} can only be the target of a domain alias")

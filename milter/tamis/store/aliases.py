@@ -54,9 +54,12 @@ def aliases(connection: Connection) -> Iterator[Alias]:
 
 
 def leads_back(connection: Connection, one: Alias) -> bool:
-    """Tell whether an alias would lead to itself by way of others of this table."""
+    """Tell whether an alias leads to itself by way of others of this table.
+
+    One that names itself does not: as in virtual(5), it keeps a copy for the mailbox of that name.
+    """
     seen: set[str] = set()
-    ahead: Sequence[str] = one.targets
+    ahead: Sequence[str] = [target for target in one.targets if target != one.name]
     while ahead:
         if one.name in ahead:
             return True
