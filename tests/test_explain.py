@@ -142,13 +142,23 @@ def test_a_missing_file_is_wrong_use(config: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == "tamis: /nonexistent/message.eml: No such file or directory\n"
 
 
-def test_a_message_to_nobody_is_wrong_use(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "message.eml"
-    file.write_bytes(b"Subject: hello\n\nhello\n")
+def test_a_message_to_nobody_is_explained_for_somebody_without_settings(explained: Explained) -> None:
+    found = explained.json(b"Subject: hello\nTo: undisclosed-recipients:;\n\nhello\n")
 
-    status = cli.main(["explain", "--config", str(config), str(file)])
+    assert [one["address"] for one in found["recipients"]] == ["postmaster@example.org"]
+
+
+def test_a_message_to_nobody_is_explained_for_whom_it_was_delivered_to(explained: Explained) -> None:
+    found = explained.json(b"Delivered-To: bob@example.org\nSubject: hello\n\nhello\n")
+
+    assert [one["address"] for one in found["recipients"]] == ["bob@example.org"]
+
+
+@pytest.mark.parametrize("options", [("--to", ""), ("--to", "<>"), ("--client", "mail.example.net")])
+def test_an_option_without_sense_is_wrong_use(
+    options: tuple[str, str], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main(["explain", "--config", str(config), "-", *options])
 
     assert status == 2
-    assert "give --to" in capsys.readouterr().err
+    assert f"argument {options[0]}: expected " in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 from tamis import config as configuration
@@ -23,25 +24,29 @@ def add_parser(subparsers: Subparsers) -> None:
         "--from", dest="mail_from", metavar="A", help="MAIL FROM (default: Return-Path or From)"
     )
     parser.add_argument(
-        "--to", action="append", default=[], metavar="A", help="RCPT TO, may be repeated (default: To and Cc)"
+        "--to",
+        action="append",
+        default=[],
+        metavar="A",
+        type=_recipient,
+        help="RCPT TO, may be repeated (default: To and Cc, or else Delivered-To)",
     )
-    parser.add_argument("--client", metavar="IP", help="address of the SMTP client (default: none)")
+    parser.add_argument(
+        "--client", metavar="IP", type=_client, help="address of the SMTP client (default: none)"
+    )
     common(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the judgement; 2 where the file cannot be read or nobody is addressed."""
+    """Print the judgement; 2 where the file cannot be read."""
     config = configuration.load(args.config)
     try:
         raw = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
     except OSError as error:
         print(f"tamis: {args.file}: {error.strerror}", file=sys.stderr)
         return 2
-    message = _message(raw, args)
-    if not message.envelope.recipients:
-        print("tamis: the message names no recipient in To or Cc: give --to", file=sys.stderr)
-        return 2
+    message = _message(raw, args, config)
     parts.prepare_store(config)
     judgement = asyncio.run(_judge(message, config))
     if args.json:
@@ -61,7 +66,20 @@ async def _judge(message: Message, config: Config) -> Judgement:
         store.close()
 
 
-def _message(raw: bytes, args: argparse.Namespace) -> Message:
+def _recipient(text: str) -> str:
+    if not (found := text.strip().strip("<>")):
+        raise argparse.ArgumentTypeError("expected an address such as anna@example.org")
+    return found
+
+
+def _client(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'expected an IP address, got "{text}"') from None
+
+
+def _message(raw: bytes, args: argparse.Namespace, config: Config) -> Message:
     """Return the message with the envelope that the options and its own fields tell."""
     fields, body = split(raw)
     bare = Message(Envelope(), fields, body)
@@ -70,10 +88,22 @@ def _message(raw: bytes, args: argparse.Namespace) -> Message:
         paths = [value.strip().strip(b"<>") for value in bare.values(b"return-path")]
         authors = bare.content.from_addresses
         sender = paths[0].decode("utf-8", "replace") if paths else authors[0] if authors else ""
-    to = args.to or [one for name in (b"to", b"cc") for one in bare.content.addresses(name)]
-    recipients = tuple(Recipient(clean(one.strip("<>"))) for one in dict.fromkeys(to))
+    to = args.to or _addressed(bare, config)
+    recipients = tuple(Recipient(clean(one)) for one in dict.fromkeys(to))
     envelope = Envelope(mail_from=clean(sender.strip("<>")), recipients=recipients, client_ip=args.client)
     return Message(envelope, fields, body)
+
+
+def _addressed(message: Message, config: Config) -> list[str]:
+    """Return whom a message names; where that is nobody, as in much spam, somebody without settings."""
+    for names in ((b"to", b"cc"), (b"delivered-to",)):
+        if found := [one for name in names for one in message.content.addresses(name) if one]:
+            return found
+    anyone = f"postmaster@{config.mail.domains[0]}"
+    print(
+        f"tamis: the message names no recipient: explained for {anyone}; --to names another", file=sys.stderr
+    )
+    return [anyone]
 
 
 def _as_json(message: Message, judgement: Judgement, config: Config) -> dict[str, object]:
