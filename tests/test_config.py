@@ -64,7 +64,7 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         ("[antispam]\nmark = inf", "antispam.mark: expected a finite number"),
         ("[antispam]\nrefuse = -1", "antispam.refuse: expected greater than or equal to 0"),
         ("[outgoing]\nspam_refuse = 0", "outgoing.spam_refuse: expected greater than 0"),
-        ("[antivirus]\nclamd = []", "antivirus.clamd: "),
+        ("[antivirus]\nclamd = []", "antivirus.clamd: expected at least one, got []"),
         ("[resend]\nrelay = 'here'", 'resend.relay: expected "unix:/PATH" or "inet:HOST:PORT"'),
         ("[users]\nmay_change = ['colour']", "tamis.toml line 4: users.may_change: expected "),
         (

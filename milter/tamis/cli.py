@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     named = [given[0]] if given and given[0] in COMMANDS else list(COMMANDS)
-    if given == ["--version"]:
+    if given in ([], ["-h"], ["--help"], ["--version"]):
         named = []
     try:
         options = parser(named).parse_args(given)

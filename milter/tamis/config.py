@@ -344,6 +344,8 @@ def _explain(error: ErrorDetails, lines: Mapping[tuple[str, ...], int], name: st
             text = f"expected true or false, got {_shown(given)}"
         case "tuple_type" | "frozen_set_type":
             text = f"expected a list, got {_shown(given)}"
+        case "too_short":
+            text = f"expected at least one, got {_shown(given)}"
         case "model_type" | "mapping_type":
             text = f"expected a table, got {_shown(given)}"
         case _:

@@ -43,7 +43,7 @@ class Antispam:
             if name not in self._bits:
                 near = difflib.get_close_matches(name, self._bits, n=1, cutoff=0.5)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise ValueError(f'antispam.weights: unknown rule "{name}"{hint}')
+                raise ValueError(f'unknown rule "{name}"{hint}')
             self._bits[name] = bits
 
     def run(self, message: Message) -> SpamFinding:
