@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import resource
 import socket
 import tempfile
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from tamis.address import UnixAddress
 from tamis.decision import Plan, Reply
 from tamis.front.front import MAX_PACKET
-from tamis.front.stream import Stream
+from tamis.front.stream import Conversation, Stream
 from tamis.message import Envelope, Message, Recipient
 from tamis.sandbox import wire
 from tamis.sandbox.client import Answer, Client, Connection, Verdict
@@ -223,7 +226,7 @@ def test_failed_pipeline_is_a_tempfail_and_its_words_are_kept_out_of_the_log(
     (answer,) = send(fail, RAW)
 
     assert answer.verdict is Verdict.TEMPFAIL
-    assert caplog.messages == ["pipeline failed error=ValueError"]
+    assert caplog.messages == ["4XyZ: pipeline failed error=ValueError"]
 
 
 def test_messages_beyond_the_limit_are_tempfailed_and_others_go_on() -> None:
@@ -297,6 +300,85 @@ def test_what_comes_while_a_message_is_in_flight_is_bounded() -> None:
         may_go.set()
 
     run(wait, story)
+
+
+def test_a_message_whose_mta_has_gone_is_given_up() -> None:
+    inside = asyncio.Event()
+    gave_up = asyncio.Event()
+
+    async def wait(message: Message) -> Plan:
+        inside.set()
+        try:
+            return await asyncio.Future()
+        except asyncio.CancelledError:
+            gave_up.set()
+            raise
+
+    async def story(address: str, front: Stream) -> None:
+        _, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
+        writer.write(conversation())
+        await inside.wait()
+        writer.close()
+        async with asyncio.timeout(10):
+            await gave_up.wait()
+        assert front.gate.inside == 0
+
+    run(wait, story)
+
+
+def test_what_an_mta_that_hung_up_has_told_is_forgotten_at_once() -> None:
+    async def story(address: str, front: Stream) -> None:
+        _, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
+        writer.write(conversation().removesuffix(wire.frame(Command.END_OF_MESSAGE)))
+        async with asyncio.timeout(10):
+            while not (alive := [weakref.ref(one) for one in gc.get_objects() if type(one) is Conversation]):
+                await asyncio.sleep(0)
+            writer.close()
+            while any(one() for one in alive):
+                await asyncio.sleep(0)
+
+    gc.collect()  # what other tests left behind
+    gc.disable()
+    try:
+        run(Listener(), story)
+    finally:
+        gc.enable()
+
+
+def test_end_of_message_without_a_message_is_no_message_of_the_last_sender() -> None:
+    pipeline = Listener()
+
+    async def story(address: str, front: Stream) -> None:
+        await talk(address, [conversation(), wire.frame(Command.END_OF_MESSAGE)], words=3)
+
+    run(pipeline, story)
+
+    assert pipeline.messages[1].envelope.recipients == ()
+
+
+def test_a_front_that_has_no_descriptor_left_takes_connections_later(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tamis.front.stream.PAUSE", 0.01)
+    words: list[bytes] = []
+
+    async def story(address: str, front: Stream) -> None:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.socket(socket.AF_UNIX) as mta:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (mta.fileno() + 1, before[1]))
+            try:
+                mta.connect(address.removeprefix("unix:"))
+                async with asyncio.timeout(10):
+                    while not caplog.messages:
+                        await asyncio.sleep(0)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            words.append(await talk(address, [conversation()], words=2))
+
+    run(Listener(), story)
+
+    assert words == [b"Oc"]
+    assert set(caplog.messages) == {"cannot take connections error=Too many open files"}
 
 
 def test_a_front_that_leaves_answers_what_it_has_and_takes_no_more() -> None:

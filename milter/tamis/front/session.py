@@ -59,7 +59,7 @@ class Session:
         self.recipients.append(Recipient(path(recipient), tuple(map(text, parameters)), resolved))
 
     def message(self, queue_id: str | None) -> Message:
-        """Return the message collected, and forget its parts."""
+        """Return the message collected, and forget it."""
         envelope = Envelope(
             mail_from=self.mail_from,
             recipients=tuple(self.recipients),
@@ -72,6 +72,6 @@ class Session:
             mta_name=self.mta_name,
             mail_parameters=tuple(map(text, self.mail_parameters)),
         )
-        chunks, self.chunks = self.chunks, []
-        fields, self.fields = self.fields, []
-        return Message(envelope, tuple(fields), b"".join(chunks))
+        message = Message(envelope, tuple(self.fields), b"".join(self.chunks))
+        self.mail(b"", ())
+        return message

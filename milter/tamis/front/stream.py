@@ -10,8 +10,8 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Coroutine
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, cast
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.decision import Plan, Reply
@@ -111,11 +111,12 @@ class Stream:
         except OSError:  # it has gone
             connection.close()
 
-    def start(self, story: Coroutine[Any, Any, None]) -> None:
+    def start(self, story: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a story, and keep it from being collected as garbage."""
         task = self._loop.create_task(story)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class Conversation(asyncio.Protocol):
@@ -127,24 +128,16 @@ class Conversation(asyncio.Protocol):
         self._macros: dict[str, str] = {}
         self._leading_space = False
         self._rest = b""  # received, and not taken yet
-        self._busy = False  # a message is in flight: what follows waits
-        self._acts = {
-            ord("A"): self._abort,
-            ord("B"): self._body,
-            ord("C"): self._connect,
-            ord("D"): self._macro,
-            ord("E"): self._end_of_message,
-            ord("H"): self._helo,
-            ord("K"): self._next_session,  # SMFIC_QUIT_NC
-            ord("M"): self._mail,
-            ord("O"): self._negotiate,
-            ord("Q"): self._quit,
-            ord("R"): self._rcpt,
-        }
+        self._answering: asyncio.Task[None] | None = None  # a message is in flight: what follows waits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note where answers go."""
         self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Give up the message in flight: the MTA, which heard no answer, tries again."""
+        if self._answering is not None:
+            self._answering.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Take the commands that are complete; what is wrong ends the connection, and the MTA tries again."""
@@ -156,7 +149,7 @@ class Conversation(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         at, size = 0, len(data)
-        while not self._busy and size - at >= HEAD.size:
+        while self._answering is None and size - at >= HEAD.size:
             length, word = HEAD.unpack_from(data, at)
             if not 0 < length <= MAX_PACKET:
                 raise ProtocolError
@@ -169,7 +162,7 @@ class Conversation(asyncio.Protocol):
                 name, _, value = payload.partition(b"\0")
                 self._session.fields.append((name, value.removesuffix(b"\0")))
             elif word in self._acts:
-                self._acts[word](payload)
+                self._acts[word](self, payload)
             if word in ANSWERED and not (self._session.quiet and word != NEVER_QUIET):
                 self._transport.write(GOES_ON)
         self._rest = data[at:]
@@ -249,29 +242,47 @@ class Conversation(asyncio.Protocol):
             self._session.chunks.append(payload)
         message = self._session.message(self._macros.get("i"))
         self._forget_macros()
-        gate = self._front.gate
-        if not gate.enter():
-            log.warning("%s: too many messages in flight limit=%d", message.envelope.queue_id, gate.limit)
-            self._transport.write(_refuse(unavailable(None)))
-            return
-        self._busy = True
-        self._front.start(self._answer(message))
+        self._answering = self._front.start(self._answer(message))
 
     async def _answer(self, message: Message) -> None:
         """Wait for a message's plan and carry it out."""
         answer = _refuse(unavailable(None))
-        try:
-            plan = await self._front.handle(message)
-            answer = _carry_out(plan, leading_space=self._leading_space)
-        except Exception as error:  # whatever it is, the MTA keeps the message and tries again
-            log.error("pipeline failed error=%s", type(error).__name__)
-        finally:
-            self._front.gate.leave()
-            self._busy = False
+        gate = self._front.gate
+        queue_id = message.envelope.queue_id
+        if gate.enter():
+            try:
+                plan = await self._front.handle(message)
+                answer = _carry_out(plan, leading_space=self._leading_space)
+            except asyncio.CancelledError:
+                log.warning("%s: connection lost before the answer", queue_id)
+                raise
+            except Exception as error:  # whatever it is, the MTA keeps the message and tries again
+                log.error("%s: pipeline failed error=%s", queue_id, type(error).__name__)
+            finally:
+                gate.leave()
+        else:
+            log.warning("%s: too many messages in flight limit=%d", queue_id, gate.limit)
+        self._answering = None
         if not self._transport.is_closing():
             self._transport.write(answer)
             if self._rest:
                 self.data_received(b"")
+
+    # By function and not by bound method: those would make a cycle, and what was told by an MTA that hung up
+    # would stay in memory until Python looks for cycles.
+    _acts: ClassVar[Mapping[int, Callable[[Conversation, bytes], None]]] = {
+        ord("A"): _abort,
+        ord("B"): _body,
+        ord("C"): _connect,
+        ord("D"): _macro,
+        ord("E"): _end_of_message,
+        ord("H"): _helo,
+        ord("K"): _next_session,  # SMFIC_QUIT_NC
+        ord("M"): _mail,
+        ord("O"): _negotiate,
+        ord("Q"): _quit,
+        ord("R"): _rcpt,
+    }
 
 
 def _packet(word: bytes, payload: bytes) -> bytes:
