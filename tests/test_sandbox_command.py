@@ -118,7 +118,7 @@ def test_taken_port_is_named(start_milter: StartMilter, tmp_path: Path) -> None:
         (["--listen", "inet:192.0.2.1:2525"], "--listen: expected a port on loopback"),
         (["--listen", "unix:/tmp/s"], "--listen: expected a port on loopback"),
         (["--milter", "nonsense"], 'expected "unix:/PATH" or "inet:HOST:PORT"'),
-        (["--client", "nobody"], "does not appear to be an IPv4 or IPv6 address"),
+        (["--client", "nobody"], '--client: expected an IP address, got "nobody"'),
     ],
 )
 def test_wrong_option_is_named(

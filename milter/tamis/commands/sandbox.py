@@ -74,6 +74,13 @@ def _listen(text: str) -> InetAddress:
     return where
 
 
+def _client(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f'--client: expected an IP address, got "{text}"') from None
+
+
 def _settings(args: argparse.Namespace, config: Config) -> Settings:
     if args.milter is not None:
         address.parse(args.milter)
@@ -84,7 +91,7 @@ def _settings(args: argparse.Namespace, config: Config) -> Settings:
         max_message=config.milter.max_message,
         name=args.name or f"mx.{config.mail.domains[0]}",
         maildir=args.maildir,
-        client_ip=None if args.client is None else str(ip_address(args.client)),
+        client_ip=None if args.client is None else _client(args.client),
     )
 
 
