@@ -10,6 +10,8 @@ from tests.examples import MINIMAL, config
 from tamis import cli
 from tamis.egress import manifest
 
+DNS = ("dns", "the resolver of this host", True)
+
 
 def connections(**settings: object) -> list[tuple[str, str, bool]]:
     return [(one.purpose, one.peer, one.leaves_host) for one in manifest(config(**settings))]
@@ -26,7 +28,16 @@ def test_a_scanner_elsewhere_leaves_the_host() -> None:
         ("antivirus", "inet:127.0.0.1:3310", False),
         ("antivirus", "inet:192.0.2.7:3310", True),
         ("antivirus", "inet:clamd.example.org:3310", True),
+        DNS,
     ]
+
+
+def test_names_that_are_looked_up_are_named_once() -> None:
+    clamd = ["inet:clamd.example.org:3310", "inet:clamd.example.org:3311", "inet:localhost:3310"]
+
+    *_, dns = manifest(config(antivirus__clamd=clamd, milter__listen="inet:mx.example.org:8891"))
+
+    assert (dns.purpose, dns.carries) == ("dns", "lookups of mx.example.org, clamd.example.org")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +52,7 @@ def test_a_scanner_elsewhere_leaves_the_host() -> None:
     ],
 )
 def test_a_database_is_named_without_its_password(url: str, peer: str, leaves: bool) -> None:
-    assert connections(store__url=url)[1:] == [("store", peer, leaves)]
+    assert connections(store__url=url)[1:] == [("store", peer, leaves)] + [DNS] * ("db." in peer)
 
 
 def test_each_host_of_a_database_is_named() -> None:
@@ -50,6 +61,7 @@ def test_each_host_of_a_database_is_named() -> None:
     assert [peer for _, peer, _ in connections(store__url=url)[1:]] == [
         "inet:db1.example.org:5432",
         "inet:db2.example.org:5432",
+        "the resolver of this host",
     ]
 
 

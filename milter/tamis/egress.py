@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from sqlalchemy import make_url
 
@@ -18,7 +19,7 @@ class Connection:
     """One peer that Tamis opens connections to."""
 
     purpose: str
-    peer: str  # an address as in the configuration; never a password
+    peer: str  # an address as in the configuration, but for the resolver; never a password
     carries: str
     leaves_host: bool
 
@@ -34,6 +35,27 @@ class Connection:
 
 def manifest(config: Config) -> Iterator[Connection]:
     """Return the connections of a configuration; nothing else opens one."""
+    found = tuple(_connections(config))
+    yield from found
+    places = (config.milter.listen, *(one.peer for one in found))
+    names = dict.fromkeys(name for text in places if (name := _looked_up(text)) is not None)
+    if names:
+        yield Connection("dns", "the resolver of this host", f"lookups of {', '.join(names)}", True)
+
+
+def _looked_up(text: str) -> str | None:
+    """Return the host in an address that is a name, and so asked for in DNS."""
+    where = address.parse(text)
+    if not isinstance(where, address.InetAddress) or where.host == "localhost":
+        return None
+    try:
+        ip_address(where.host)
+    except ValueError:
+        return where.host
+    return None
+
+
+def _connections(config: Config) -> Iterator[Connection]:
     for clamd in config.antivirus.clamd:
         carries = "messages whose recipients want antivirus, and outgoing mail"
         yield _connection("antivirus", clamd, carries)
