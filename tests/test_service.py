@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import resource
 import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.servers.milter import COMMAND, PATIENCE, Milter, StartMilter, configu
 
 from tamis.message import Envelope, Recipient
 from tamis.sandbox.client import Answer, Connection, Verdict
+from tamis.service import worker
 
 ENVELOPE = Envelope(mail_from="anna@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
 FRONTS = ("stream", "libmilter")
@@ -167,6 +170,48 @@ def test_socket_has_the_configured_mode(start_milter: StartMilter, mode: str, ex
     milter = start_milter({"milter": {"socket_mode": mode}})
 
     assert stat.S_IMODE(path_of(milter).stat().st_mode) == expected
+
+
+def test_worker_ends_with_a_thread_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses: list[int] = []
+    monkeypatch.setattr(os, "_exit", statuses.append)
+    monkeypatch.setattr(threading, "excepthook", worker.thread_failed)
+
+    thread = threading.Thread(target=[].pop)
+    thread.start()
+    thread.join()
+
+    assert statuses == [1]
+
+
+def test_worker_that_cannot_be_started_is_started_later(start_milter: StartMilter) -> None:
+    milter = start_milter()
+    (first,) = children(milter.pid)
+    before = resource.prlimit(milter.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(milter.pid, resource.RLIMIT_NOFILE, (0, before[1]))
+
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: "cannot start a worker error=Too many open files" in milter.log())
+    resource.prlimit(milter.pid, resource.RLIMIT_NOFILE, before)
+
+    wait_until(lambda: children(milter.pid) not in ([], [first]))
+    assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
+
+
+def test_service_that_stops_is_out_of_reach_at_once(start_milter: StartMilter) -> None:
+    with CountingClamd(Behaviour.HANG) as clamd:
+        milter = start_milter({"antivirus": {"timeout": "2s"}}, clamd=clamd.address)
+
+        async def story() -> None:
+            async with await Connection.open(milter.address, helo="x") as mta:
+                sent = asyncio.create_task(mta.send(ENVELOPE, RAW))
+                assert await asyncio.to_thread(clamd.asked.wait, PATIENCE)
+                os.kill(milter.pid, signal.SIGTERM)
+                await asyncio.to_thread(wait_until, lambda: not path_of(milter).exists())
+                assert not sent.done()
+                await sent
+
+        asyncio.run(story())
 
 
 def test_dead_worker_is_replaced(start_milter: StartMilter) -> None:

@@ -74,7 +74,9 @@ class Stream:
         else:
             listener = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+            # Accepted sockets inherit both; without the second, those of an MTA without power stay for ever.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             listener.bind((address.host, address.port))
         listener.listen(BACKLOG)
         listener.setblocking(False)
@@ -90,6 +92,7 @@ class Stream:
     def leave(self) -> None:
         """Take no more connections; those in hand go on. On the loop's thread."""
         self._loop.remove_reader(self._listener)
+        self._listener.close()
 
     def _accept(self) -> None:
         """Take one connection: a worker that is busy comes here less often, and others have their turn."""
@@ -99,11 +102,16 @@ class Stream:
             return
         except OSError as error:  # out of descriptors or memory, for now
             log.error("cannot take connections error=%s", error.strerror)
-            self.leave()
-            self._loop.call_later(PAUSE, self._loop.add_reader, self._listener, self._accept)
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(PAUSE, self._go_on)
             return
         connection.setblocking(False)
         self.start(self._converse(connection))
+
+    def _go_on(self) -> None:
+        """Take connections again, unless leave() came meanwhile."""
+        if self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener, self._accept)
 
     async def _converse(self, connection: socket.socket) -> None:
         try:

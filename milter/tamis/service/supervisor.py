@@ -77,9 +77,9 @@ class Supervisor:
             while not self._stopping:
                 self._start_workers()
                 self._wait(self._timeout())
-            self._stop_workers()
         finally:
-            self._remove_socket()
+            self._close()
+        self._stop_workers()
         log.info("stopped")
 
     def _open(self) -> socket.socket:
@@ -100,7 +100,12 @@ class Supervisor:
             path.chmod(int(milter.socket_mode, 8))
         return listener
 
-    def _remove_socket(self) -> None:
+    def _close(self) -> None:
+        """Be out of reach at once: an MTA whose connection nobody takes would wait for its time-out.
+
+        First of all, too, as later the path may be a successor's.
+        """
+        self._listener.close()
         where = address.parse(self._config.milter.listen)
         if isinstance(where, address.UnixAddress):
             Path(where.path).unlink(missing_ok=True)
@@ -124,8 +129,13 @@ class Supervisor:
 
     def _start_workers(self) -> None:
         while len(self._workers) < self._wanted and time.monotonic() >= self._next_start:
-            ours, theirs = socket.socketpair()
-            pid = os.fork()
+            try:
+                ours, theirs = socket.socketpair()
+                pid = os.fork()
+            except OSError as error:  # out of descriptors, processes or memory, for now
+                log.error("cannot start a worker error=%s", error.strerror)
+                self._postpone(2 * self._pause)
+                return
             if pid == 0:
                 self._become_worker(ours, theirs)
             theirs.close()
@@ -149,6 +159,11 @@ class Supervisor:
             log.error("worker cannot start error=%s: %s", type(error).__name__, error)
         finally:
             os._exit(1)
+
+    def _postpone(self, pause: float) -> None:
+        """Start no worker for some seconds."""
+        self._pause = min(pause, LONGEST_PAUSE)
+        self._next_start = time.monotonic() + self._pause
 
     def _timeout(self) -> float | None:
         if len(self._workers) == self._wanted:
@@ -188,8 +203,7 @@ class Supervisor:
             return
         code = os.waitstatus_to_exitcode(status)
         age = time.monotonic() - dead.started
-        self._pause = FIRST_PAUSE if age > YOUNG else min(2 * self._pause, LONGEST_PAUSE)
-        self._next_start = time.monotonic() + self._pause
+        self._postpone(FIRST_PAUSE if age > YOUNG else 2 * self._pause)
         log.error("worker died pid=%d status=%d age=%.0fs restart_in=%.1fs", dead.pid, code, age, self._pause)
 
     def _stop_workers(self) -> None:

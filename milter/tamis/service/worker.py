@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import socket
+import threading
 import time
 from typing import NoReturn
 
@@ -34,6 +35,7 @@ def run(
     control: socket.socket,
 ) -> NoReturn:
     """Serve until the supervisor says stop; end the process."""
+    threading.excepthook = thread_failed
     loop = uvloop.new_event_loop()
     loop.set_exception_handler(_loop_failed)
     store = parts.store(config, loop)
@@ -50,6 +52,13 @@ def run(
     store.close()
     logging.shutdown()
     os._exit(0)  # the MTA's idle connections end with the process
+
+
+def thread_failed(args: threading.ExceptHookArgs) -> None:
+    """End the process: it would answer no message without its store's thread, and another can be started."""
+    log.error("thread failed error=%s", args.exc_type.__name__)
+    logging.shutdown()
+    os._exit(1)
 
 
 async def _until_told(loop: asyncio.AbstractEventLoop, control: socket.socket) -> None:
