@@ -312,6 +312,46 @@ def test_ticket_of_a_caller_who_gave_up_is_not_written(tmp_path: Path) -> None:
     assert len(stored(config)) == 2
 
 
+def test_ticket_of_a_caller_who_gave_up_before_the_lock_was_free_is_not_written(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+
+    async def act() -> None:
+        async with running(config) as store:
+            await store.add(make_ticket())
+            with locked(config):
+                held = asyncio.create_task(store.add(make_ticket()))
+                await asyncio.wait([held], timeout=0.05)  # the thread waits for the lock with this one
+                held.cancel()
+                await asyncio.wait([held])
+            await store.add(make_ticket())
+
+    asyncio.run(act())
+
+    assert len(stored(config)) == 2
+
+
+def test_store_thread_survives_a_fault_of_what_it_watches(tmp_path: Path) -> None:
+    class Faulty:
+        def changed(self) -> bool:
+            raise KeyError("bob@example.org")
+
+        def resolve(self, addresses: Sequence[str]) -> Sequence[Resolution]:
+            return []
+
+    config = make_config(tmp_path)
+
+    async def act() -> None:
+        loop = asyncio.get_running_loop()
+        store = Store(Database(config.store), Faulty(), watched=[Faulty()], loop=loop)
+        store.start()
+        await store.add(make_ticket())
+        store.close()
+
+    asyncio.run(act())
+
+    assert len(stored(config)) == 1
+
+
 def test_worker_thread_survives_a_fault_of_ours(tmp_path: Path) -> None:
     class Faulty:
         def resolve(self, addresses: Sequence[str]) -> Sequence[Resolution]:

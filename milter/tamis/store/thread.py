@@ -8,7 +8,6 @@ until something changes, so that most messages wait for the thread only once, fo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import queue
 import threading
@@ -169,9 +168,13 @@ class Store:
         """Forget what was resolved where something that it depends on has changed."""
         changed = False
         for one in self._watched:
-            # Who needs a store that is away hears of it; a new connection counts as a change.
-            with contextlib.suppress(StoreUnavailable):
+            try:
                 changed |= one.changed()
+            except StoreUnavailable:
+                continue  # who needs a store that is away hears of it; a new connection counts as a change
+            except Exception as error:  # as in _work()
+                log.error("store thread failed error=%s", type(error).__name__)
+                changed = True
         if changed:
             self._hand_over(self._cache.clear)
 
@@ -202,6 +205,9 @@ class Store:
     def _write(self, jobs: Sequence[Addition]) -> None:
         rows = tickets.rows([job.ticket for job in jobs])
         with self._database.writing() as connection:
+            waiting = [job for job in jobs if not job.future.cancelled()]
+            if len(waiting) < len(jobs):  # some were told "try again" while we waited for the lock
+                rows = tickets.rows([job.ticket for job in waiting])
             tickets.add(connection, rows)
         self._hand_over(lambda: _succeed(jobs))
 
