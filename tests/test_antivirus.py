@@ -8,6 +8,7 @@ import fcntl
 import io
 import logging
 import os
+import resource
 import socket
 import zipfile
 from collections.abc import Iterator
@@ -214,6 +215,26 @@ def test_no_descriptor_stays_open() -> None:
     scan("unix:/nonexistent")
 
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_no_descriptor_stays_open_where_there_is_only_one(loop: asyncio.AbstractEventLoop) -> None:
+    async def story() -> VirusFinding:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free() + 1, before[1]))
+        try:
+            return await Antivirus(["unix:/nonexistent"], 10.0, 10**6).run(message())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    def lowest_free() -> int:
+        os.close(found := os.dup(0))
+        return found
+
+    free = lowest_free()
+    finding = loop.run_until_complete(story())
+
+    assert finding == ERROR
+    assert lowest_free() == free
 
 
 def test_cancelling_closes_everything(loop: asyncio.AbstractEventLoop) -> None:

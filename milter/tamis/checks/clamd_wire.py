@@ -81,9 +81,9 @@ def parse(reply: bytes) -> VirusFinding:
 
 async def _by_descriptor(where: UnixAddress, message: Message) -> bytes:
     """Send a descriptor of the message and return the reply: the message itself is not copied."""
-    sealed = await _sealed(message)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.setblocking(False)
+        sealed = await _sealed(message)
         try:
             await _connect(connection, where.path)
             # The last octet carries the descriptor's right. A new connection's buffer has room for it.
