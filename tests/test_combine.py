@@ -227,6 +227,21 @@ def test_a_spam_refusal_of_one_is_filed() -> None:
     assert [one.address for one in made.add_recipients] == ["anna+junk@example.org"]
 
 
+def test_a_spam_refusal_of_one_is_filed_beside_a_neighbour_who_opted_out() -> None:
+    site = config(antispam__refuse=6.0)
+    opted_out = replace(DEFAULTS, antispam=False)
+
+    decisions = [
+        decide(*to(ANNA, DEFAULTS), findings(antispam=SPAM), site),
+        decide(*to(BOB, opted_out), findings(antispam=SPAM), site),
+    ]
+    made = combine(decisions, site)
+
+    assert made.means is Means.COMMON
+    assert actions(made) == [Action.FILE, Action.DELIVER]
+    assert made.fields == ()
+
+
 def test_a_message_that_cannot_be_scanned_is_refused_in_these_words() -> None:
     site = config(antivirus__on_unscannable="refuse")
 

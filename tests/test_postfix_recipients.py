@@ -236,10 +236,11 @@ def test_spam_that_all_would_refuse_is_refused(strict_site: Site) -> None:
     assert set(story.verdicts.values()) == {"clean spam none refuse"}
 
 
-def test_refused_spam_to_an_opted_out_neighbour_is_delivered_to_both(strict_site: Site) -> None:
+def test_refused_spam_with_an_opted_out_neighbour_is_filed_for_the_other(strict_site: Site) -> None:
     story = strict_site.receive(mail.gtube(), "anna@example.org", "frank@example.org")
 
-    assert story.places == ["anna@example.org/", "frank@example.org/"]
+    assert story.places == ["anna@example.org/junk", "frank@example.org/"]
+    assert story.ticket["means"] == "common"
     assert all("X-Spam-Flag" not in dict(copy.fields) for copy in story.copies)
 
 

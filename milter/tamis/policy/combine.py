@@ -92,15 +92,22 @@ def _deliver(decisions: Sequence[Decision], config: Config) -> Plan:
 def _least(
     decisions: Sequence[Decision], kept: Sequence[Decision], fields: Sequence[Field]
 ) -> Sequence[Decision]:
-    """Return the decisions lowered to what every recipient agreed to."""
-    level = min((one.action for one in kept), key=KEPT.index)
+    """Return the decisions lowered to what every recipient agreed to.
+
+    Not so a refusal that became filing: it is the operator's, and shows in that recipient's address alone.
+    """
+    level = min((one.action for one in kept if not _is_fixed(one)), key=KEPT.index, default=Action.FILE)
     if level is Action.MARK and not any(_marks(one) for one in fields):
         level = Action.DELIVER
     if level is Action.FILE:
         return decisions
-    return [
-        one if one.action is Action.DISCARD else replace(one, action=level, folder=None) for one in decisions
-    ]
+    return [one if _is_fixed(one) else replace(one, action=level, folder=None) for one in decisions]
+
+
+def _is_fixed(decision: Decision) -> bool:
+    """Tell whether a decision stands in for a refusal."""
+    filed = decision.action is Action.FILE and decision.refused_for is Filter.ANTISPAM
+    return filed or decision.action is Action.DISCARD
 
 
 def _marks(field: Field) -> bool:
