@@ -216,7 +216,7 @@ class Libmilter:
             return _refuse(ctx, unavailable(None))
         message = session.message(queue_id)
         if not self.gate.enter():
-            log.warning("%s: too many messages in flight limit=%d", queue_id, self.gate.inside)
+            log.warning("%s: too many messages in flight limit=%d", queue_id, self.gate.limit)
             return _refuse(ctx, unavailable(None))
         try:
             plan = self._wait(message)
