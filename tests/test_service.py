@@ -238,6 +238,15 @@ def test_workers_end_with_their_supervisor(start_milter: StartMilter, tmp_path: 
     wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
+def test_descriptors_are_limited_by_the_hard_limit_alone(start_milter: StartMilter) -> None:
+    milter = start_milter()
+
+    (worker,) = children(milter.pid)
+    found = re.search(r"Max open files\s+(\d+)\s+(\d+)", Path(f"/proc/{worker}/limits").read_text())
+    assert found is not None
+    assert found[1] == found[2]
+
+
 @pytest.mark.parametrize("front", FRONTS)
 def test_signals_to_all_processes_end_the_service_in_good_order(
     start_milter: StartMilter, front: str

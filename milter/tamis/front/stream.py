@@ -151,6 +151,9 @@ class Conversation(asyncio.Protocol):
         """Take the commands that are complete; what is wrong ends the connection, and the MTA tries again."""
         try:
             self._take(self._rest + data)
+        except ProtocolError:
+            log.warning("connection ended: what came is not the milter protocol")
+            self._transport.abort()
         except Exception as error:
             log.error("front failed error=%s", type(error).__name__)
             self._transport.abort()

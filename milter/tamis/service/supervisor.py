@@ -17,7 +17,7 @@ from types import FrameType
 from tamis import address
 from tamis.config import Config
 from tamis.service import parts, worker
-from tamis.service.secrecy import forbid_dumps
+from tamis.service.limits import allow_descriptors, forbid_dumps
 from tamis.service.systemd import notify
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class Supervisor:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; raise OSError where the socket cannot be opened."""
         forbid_dumps()
+        allow_descriptors()
         self._listen_to_signals()
         self._listener = self._open()
         gc.freeze()
