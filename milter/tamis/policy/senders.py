@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 
 from tamis.finding import Authentication, Graymail, Sender
 from tamis.preferences import SenderLists
 
+ATOM = r'[^\s"\\().,:;<>@\[\]]+'
+QUOTED = re.compile(rf'"({ATOM}(?:\.{ATOM})*)"')  # a local part that needs no quotes (RFC 5321 section 4.1.2)
 EXACT = 1_000_000  # above any number of labels (RFC 1035 section 2.3.4: at most 127)
 
 
@@ -18,6 +21,19 @@ class Standing(Enum):
     BLOCKED = "blocked"
     UNVERIFIED = "unverified"  # allowed, but the From domain is forged: without effect
     UNLISTED = "unlisted"
+
+
+def plain(address: str) -> str:
+    """Return an address without quotes that it does not need and without a dot behind its domain."""
+    if address[:1] != '"' and address[-1:] != ".":
+        return address
+    local, _, domain = address.rpartition("@")
+    quoted = QUOTED.fullmatch(local)
+    return f"{quoted[1] if quoted else local}@{domain.removesuffix('.')}"
+
+
+def _author(sender: Sender) -> tuple[str, ...]:
+    return (plain(sender.from_address),) if sender.from_address else ()
 
 
 def specificity(pattern: str, sender: str) -> int:
@@ -40,8 +56,8 @@ def standing(levels: Iterable[SenderLists], sender: Sender) -> Standing:
 
     Where the From domain is forged, only blocking counts: a forger gets nothing from being like a friend.
     """
-    author = (sender.from_address,) if sender.from_address else ()
-    either = (*author, sender.mail_from) if sender.mail_from else author
+    author = _author(sender)
+    either = (*author, plain(sender.mail_from)) if sender.mail_from else author
     forged = sender.authentication is Authentication.FAILED
     unlisted = Standing.UNLISTED
     for lists in levels:
@@ -55,7 +71,7 @@ def standing(levels: Iterable[SenderLists], sender: Sender) -> Standing:
 
 def declared(levels: Iterable[SenderLists], sender: Sender) -> Graymail | None:
     """Return the graymail class that a sender list declares the sender to be of, or None."""
-    author = (sender.from_address,) if sender.from_address else ()
+    author = _author(sender)
     for lists in levels:
         newsletter, social = _best(lists.newsletter, author), _best(lists.social, author)
         if newsletter or social:
