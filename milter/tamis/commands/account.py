@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
 
-from tamis import config as configuration
 from tamis.accounts import Accounts
+from tamis.commands import verbs
 from tamis.commands.addresses import WrongUse, address
 from tamis.commands.options import Subparsers, common, print_json, verb
 from tamis.config import Config
@@ -28,13 +27,13 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("account", help="show and change accounts", description=__doc__)
     common(parser)
-    verbs = parser.add_subparsers(required=True, metavar="VERB", help="tamis account VERB --help")
+    several = parser.add_subparsers(required=True, metavar="VERB", help="tamis account VERB --help")
     show = verb(
-        verbs, "show", "Show what is in force. Exit status 1: there is no account, the defaults apply."
+        several, "show", "Show what is in force. Exit status 1: there is no account, the defaults apply."
     )
     show.add_argument("address", metavar="ADDRESS")
     show.set_defaults(act=_show)
-    change = verb(verbs, "set", "Change settings: all of them, or with exit status 2 none.")
+    change = verb(several, "set", "Change settings: all of them, or with exit status 2 none.")
     change.add_argument("address", metavar="ADDRESS")
     change.add_argument(
         "assignments", nargs="+", metavar="KEY=VALUE", help=f"keys: {', '.join(KEYS)}; lists take +=, -= too"
@@ -42,22 +41,9 @@ def add_parser(subparsers: Subparsers) -> None:
     change.set_defaults(act=_set)
     for one in (show, change):
         one.epilog = ABOUT
-    every = verb(verbs, "list", "List the accounts, by address.")
+    every = verb(several, "list", "List the accounts, by address.")
     every.set_defaults(act=_list)
-    parser.set_defaults(run=run)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; 2 for a wrong address, key or value."""
-    config = configuration.load(args.config)
-    parts.prepare_store(config)
-    with contextlib.closing(Database(config.store)) as database:
-        try:
-            status: int = args.act(args, config, database)
-        except WrongUse as error:
-            print(f"tamis: {error}", file=sys.stderr)
-            return 2
-    return status
+    parser.set_defaults(run=verbs.run)
 
 
 def _show(args: argparse.Namespace, config: Config, database: Database) -> int:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 
-from tamis import config as configuration
+from tamis.commands import verbs
 from tamis.commands.addresses import WrongUse
 from tamis.commands.addresses import name as checked
 from tamis.commands.options import Subparsers, common, print_json, verb
 from tamis.config import Config
-from tamis.service import parts
 from tamis.store import aliases, settings
 from tamis.store.aliases import Alias
 from tamis.store.database import Database
@@ -24,33 +22,20 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("alias", help="add, remove and list aliases", description=__doc__)
     common(parser)
-    verbs = parser.add_subparsers(required=True, metavar="VERB", help="tamis alias VERB --help")
-    add = verb(verbs, "add", "Add targets to a name, which is made where it is missing.")
+    several = parser.add_subparsers(required=True, metavar="VERB", help="tamis alias VERB --help")
+    add = verb(several, "add", "Add targets to a name, which is made where it is missing.")
     add.add_argument("name", metavar="NAME")
     add.add_argument("targets", nargs="+", metavar="TARGET")
     add.set_defaults(act=_add)
-    remove = verb(verbs, "remove", "Remove a name, or some of its targets. Exit 1: there is no such alias.")
+    remove = verb(several, "remove", "Remove a name, or some of its targets. Exit 1: there is no such alias.")
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("targets", nargs="*", metavar="TARGET")
     remove.set_defaults(act=_remove)
     for one in (add, remove):
         one.epilog = ABOUT
-    every = verb(verbs, "list", "List the store's aliases by name; those of files and queries stand there.")
+    every = verb(several, "list", "List the store's aliases by name; those of files and queries stand there.")
     every.set_defaults(act=_list)
-    parser.set_defaults(run=run)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; 2 for a wrong name or target."""
-    config = configuration.load(args.config)
-    parts.prepare_store(config)
-    with contextlib.closing(Database(config.store)) as database:
-        try:
-            status: int = args.act(args, config, database)
-        except WrongUse as error:
-            print(f"tamis: {error}", file=sys.stderr)
-            return 2
-    return status
+    parser.set_defaults(run=verbs.run)
 
 
 def _add(args: argparse.Namespace, config: Config, database: Database) -> int:
