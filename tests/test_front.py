@@ -255,8 +255,9 @@ def test_answers_on_inet_are_not_held_back() -> None:
     program = """
 import socket
 from tamis.address import InetAddress
+from tamis.config import Milter
 from tamis.front.libmilter import Libmilter
-listener = Libmilter(deadline=1, limit=1).listen(InetAddress("127.0.0.1", %d))
+listener = Libmilter(Milter()).listen(InetAddress("127.0.0.1", %d))
 print(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 """
 

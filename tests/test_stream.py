@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamis.address import UnixAddress
+from tamis.config import Milter
 from tamis.decision import Plan, Reply
 from tamis.front.front import MAX_PACKET
 from tamis.front.stream import Conversation, Stream
@@ -56,7 +57,7 @@ def run(
 
     async def both() -> None:
         with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
-            front = Stream(limit=limit)
+            front = Stream(Milter(max_in_flight=limit))
             address = UnixAddress(f"{folder}/front.sock")
             listener = front.listen(address)
             await front.serve(pipeline, listener)
@@ -410,7 +411,7 @@ def test_a_front_that_leaves_answers_what_it_has_and_takes_no_more() -> None:
 
 def test_a_socket_that_somebody_listens_on_is_left_alone(tmp_path: Path) -> None:
     address = UnixAddress(str(tmp_path / "front.sock"))
-    front = Stream(limit=1)
+    front = Stream(Milter(max_in_flight=1))
 
     with front.listen(address), pytest.raises(OSError, match="another process listens there"):
         front.listen(address)
@@ -418,7 +419,7 @@ def test_a_socket_that_somebody_listens_on_is_left_alone(tmp_path: Path) -> None
 
 def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
     address = UnixAddress(str(tmp_path / "front.sock"))
-    front = Stream(limit=1)
+    front = Stream(Milter(max_in_flight=1))
     front.listen(address).close()
 
     with front.listen(address) as listener:

@@ -92,6 +92,9 @@ class Milter(Section):
     deadline: Seconds = 60.0
     max_message: Octets = 50 * 10**6
     max_in_flight: int = Field(default=200, ge=1, le=10000)
+    drain: Seconds = 60.0
+    recycle_messages: int = Field(default=100_000, ge=0)
+    recycle_memory: Annotated[Octets, Field(ge=256 * 10**6)] = 10**9
     defer_mixed: bool = False
 
 
@@ -293,11 +296,15 @@ def find(path: str | None) -> Path:
 def load(path: str | None) -> Config:
     """Return the checked configuration; raise ConfigError."""
     file = find(path)
+    return parse(read(file), str(file))
+
+
+def read(file: Path) -> str:
+    """Return the text of a configuration file; raise ConfigError."""
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
-    return parse(text, str(file))
 
 
 def parse(text: str, name: str) -> Config:

@@ -153,9 +153,19 @@ class Pipeline:
         self._tickets = tickets
         self._scanner = scanner
         self._now = now
+        self.inside = 0  # messages in hand
+        self.handled = 0  # messages so far
 
     async def handle(self, message: Message) -> Plan:
         """Return what the MTA shall do; its ticket is durable by then."""
+        self.inside += 1
+        try:
+            return await self._answer(message)
+        finally:
+            self.inside -= 1
+            self.handled += 1
+
+    async def _answer(self, message: Message) -> Plan:
         started = time.perf_counter()
         shadow = self._config.milter.mode == "shadow"
         answer = "accept" if shadow else "tempfail"

@@ -7,7 +7,7 @@ import sys
 
 from tamis import config as configuration
 from tamis.commands.options import Subparsers, common
-from tamis.service import logs, parts
+from tamis.service import logs
 from tamis.service.supervisor import Supervisor
 
 
@@ -20,11 +20,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; 2 where the configuration or the socket cannot be used."""
-    config = configuration.load(args.config)
+    supervisor = Supervisor(configuration.find(args.config))
     logs.set_up()
-    parts.prepare_store(config)
     try:
-        Supervisor(config).run()
+        supervisor.run()
     except OSError as error:
         print(f"tamis: {error}", file=sys.stderr)
         return 2

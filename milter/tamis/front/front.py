@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from tamis.address import InetAddress, UnixAddress
+from tamis.config import Milter
 from tamis.decision import Plan
 from tamis.message import Message
 
@@ -51,6 +52,10 @@ class Front(Protocol):
     """The front of one worker process."""
 
     gate: Gate
+    handle: Handle  # the pipeline's; another one counts from the next end of message on
+
+    def apply(self, settings: Milter) -> None:
+        """Take limits and times from [milter]; also while serving."""
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
         """Open the listening socket, for this process and those that it forks; raise OSError."""
@@ -60,6 +65,17 @@ class Front(Protocol):
 
     def leave(self) -> None:
         """Take no more connections; those in hand go on. On the loop's thread."""
+
+    def hang_up(self) -> None:
+        """End the connections that are between two messages, where that can be done."""
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a message has begun that was not answered yet."""
 
 
 def remove_stale(path: str) -> None:

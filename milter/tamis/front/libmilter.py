@@ -22,6 +22,7 @@ from typing import Any
 import milter
 
 from tamis.address import InetAddress, UnixAddress
+from tamis.config import Milter
 from tamis.decision import Plan
 from tamis.front.front import BACKLOG, MAX_PACKET, Gate, Handle, remove_stale
 from tamis.front.session import Session, text
@@ -57,16 +58,21 @@ GRACE = 5  # seconds that a thread waits beyond the deadline, which is the pipel
 class Libmilter:
     """The front of one worker process; there can be one only, as libmilter's callbacks are global."""
 
-    _handle: Handle  # from serve() on
+    handle: Handle  # from serve() on
     _loop: asyncio.AbstractEventLoop
     _listener: socket.socket
 
-    def __init__(self, *, deadline: float, limit: int) -> None:
-        """Take seconds per message, and how many messages may be in flight."""
-        self._patience = deadline + GRACE
-        self.gate = Gate(limit)
+    def __init__(self, settings: Milter) -> None:
+        self._patience = settings.deadline + GRACE
+        self.gate = Gate(settings.max_in_flight)
         self._here = threading.local()  # .session is the connection's, see the module's docstring
+        self._sessions: set[Session] = set()  # of the open connections
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def apply(self, settings: Milter) -> None:
+        """Take limits and times from [milter]; also while serving."""
+        self._patience = settings.deadline + GRACE
+        self.gate.limit = settings.max_in_flight
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
         """Open the listening socket, for this process and those that it forks; raise OSError.
@@ -95,7 +101,7 @@ class Libmilter:
 
     async def serve(self, handle: Handle, listener: socket.socket) -> None:
         """Let libmilter take connections, on threads of its own."""
-        self._handle = handle
+        self.handle = handle
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         sys.excepthook = self._undecodable
@@ -113,6 +119,19 @@ class Libmilter:
             unknown.bind("")  # an address that the kernel chooses, without a file (unix(7), autobind)
             unknown.listen()
             os.dup2(unknown.fileno(), self._listener.fileno())
+
+    def hang_up(self) -> None:
+        """Do nothing: libmilter ends a connection only by an answer to what the MTA said."""
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self._sessions)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a message has begun that was not answered yet."""
+        return self.gate.inside > 0 or any(one.begun for one in tuple(self._sessions))
 
     def _register(self) -> None:
         milter.set_flags(ACTIONS)
@@ -132,11 +151,8 @@ class Libmilter:
 
     def negotiate(self, ctx: Any, options: list[int]) -> int:
         """Ask for the actions that plans need, and to be asked for no answer before end of message."""
-        session = Session()
-        ctx.setpriv(session)
-        self._here.session = session
         offered = options[1]
-        session.quiet = offered & QUIET == QUIET
+        session = self._begin(ctx, quiet=offered & QUIET == QUIET)
         options[0] &= ACTIONS
         options[1] = offered & ((QUIET if session.quiet else 0) | UNUSED | milter.P_HDR_LEADSPC)
         options[2] = options[3] = 0
@@ -147,13 +163,22 @@ class Libmilter:
 
     def connect(self, ctx: Any, hostname: str, family: int, hostaddr: Any) -> int:
         """Note the client; hostaddr is a tuple of address and port for inet and inet6."""
-        session: Session = ctx.getpriv()
+        # None after SMFIC_QUIT_NC: the next SMTP session on the connection, without a negotiation.
+        session: Session = ctx.getpriv() or self._begin(ctx, quiet=self._here.session.quiet)
         session.client_name = hostname
         if isinstance(hostaddr, tuple):
             session.client_ip = hostaddr[0].removeprefix("IPv6:")
         session.mta_name = _macro(ctx, "j") or ""
         session.daemon_name = _macro(ctx, "{daemon_name}")
         return self._answer(session)
+
+    def _begin(self, ctx: Any, *, quiet: bool) -> Session:
+        session = Session()
+        session.quiet = quiet
+        ctx.setpriv(session)
+        self._here.session = session
+        self._sessions.add(session)
+        return session
 
     def helo(self, ctx: Any, name: str) -> int:
         """Note the HELO name."""
@@ -192,11 +217,12 @@ class Libmilter:
 
     def abort(self, ctx: Any) -> int:
         """Forget the message; the connection goes on."""
-        ctx.getpriv().mail(b"", ())
+        ctx.getpriv().forget()
         return int(milter.CONTINUE)
 
     def close(self, ctx: Any) -> int:
         """Forget the connection."""
+        self._sessions.discard(ctx.getpriv())
         ctx.setpriv(None)
         return int(milter.CONTINUE)
 
@@ -236,7 +262,7 @@ class Libmilter:
 
         async def story() -> None:
             try:
-                answer.append(await self._handle(message))
+                answer.append(await self.handle(message))
             finally:
                 done.release()
 

@@ -17,10 +17,11 @@ def path(octets: bytes) -> str:
 
 
 class Session:
-    """One connection; mail() begins a new message, the rest adds to it."""
+    """One connection; mail() begins a message, the rest adds to it, message() or forget() ends it."""
 
     __slots__ = (
         "auth_user",
+        "begun",
         "chunks",
         "client_ip",
         "client_name",
@@ -42,17 +43,25 @@ class Session:
         self.daemon_name: str | None = None
         self.mta_name = ""
         self.quiet = False  # the MTA awaits no answer but that to end of message
-        self.mail(b"", ())
+        self.forget()
 
-    def mail(self, sender: bytes, parameters: tuple[bytes, ...]) -> None:
-        """Begin a message."""
-        self.mail_from = path(sender)
-        self.mail_parameters = parameters
+    def forget(self) -> None:
+        """Be between two messages."""
+        self.begun = False
+        self.mail_from = ""
+        self.mail_parameters: tuple[bytes, ...] = ()
         self.auth_user: str | None = None
         self.recipients: list[Recipient] = []
         self.fields: list[HeaderField] = []
         self.chunks: list[bytes] = []
         self.failed = False  # a callback raised: what was collected is not the whole message
+
+    def mail(self, sender: bytes, parameters: tuple[bytes, ...]) -> None:
+        """Begin a message."""
+        self.forget()
+        self.begun = True
+        self.mail_from = path(sender)
+        self.mail_parameters = parameters
 
     def rcpt(self, recipient: bytes, parameters: tuple[bytes, ...], resolved: str = "") -> None:
         """Add a recipient; resolved is the MTA's {rcpt_addr}."""
@@ -73,5 +82,5 @@ class Session:
             mail_parameters=tuple(map(text, self.mail_parameters)),
         )
         message = Message(envelope, tuple(self.fields), b"".join(self.chunks))
-        self.mail(b"", ())
+        self.forget()
         return message

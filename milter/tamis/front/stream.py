@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, cast
 
 from tamis.address import InetAddress, UnixAddress
+from tamis.config import Milter
 from tamis.decision import Plan, Reply
 from tamis.front.front import BACKLOG, MAX_PACKET, Gate, Handle, remove_stale
 from tamis.front.session import Session, text
@@ -60,10 +61,14 @@ class Stream:
     _loop: asyncio.AbstractEventLoop
     _listener: socket.socket
 
-    def __init__(self, *, limit: int) -> None:
-        """Take how many messages may be in flight."""
-        self.gate = Gate(limit)
+    def __init__(self, settings: Milter) -> None:
+        self.gate = Gate(settings.max_in_flight)
+        self.conversations: set[Conversation] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def apply(self, settings: Milter) -> None:
+        """Take limits and times from [milter]; also while serving."""
+        self.gate.limit = settings.max_in_flight
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
         """Open the listening socket, for this process and those that it forks; raise OSError."""
@@ -93,6 +98,22 @@ class Stream:
         """Take no more connections; those in hand go on. On the loop's thread."""
         self._loop.remove_reader(self._listener)
         self._listener.close()
+
+    def hang_up(self) -> None:
+        """End the connections that are between two messages."""
+        for one in tuple(self.conversations):
+            if not one.busy:
+                one.end()
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self.conversations)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a message has begun that was not answered yet."""
+        return any(one.busy for one in self.conversations)
 
     def _accept(self) -> None:
         """Take one connection: a worker that is busy comes here less often, and others have their turn."""
@@ -141,9 +162,20 @@ class Conversation(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note where answers go."""
         self._transport = cast("asyncio.Transport", transport)
+        self._front.conversations.add(self)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a message has begun that was not answered yet."""
+        return self._session.begun or self._answering is not None
+
+    def end(self) -> None:
+        """Hang up, once what was said has been sent."""
+        self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give up the message in flight: the MTA, which heard no answer, tries again."""
+        self._front.conversations.discard(self)
         if self._answering is not None:
             self._answering.cancel()
 
@@ -230,7 +262,7 @@ class Conversation(asyncio.Protocol):
 
     def _abort(self, payload: bytes) -> None:
         """Forget the message; the connection goes on."""
-        self._session.mail(b"", ())
+        self._session.forget()
         self._forget_macros()
 
     def _next_session(self, payload: bytes) -> None:
@@ -241,7 +273,7 @@ class Conversation(asyncio.Protocol):
         self._macros.clear()
 
     def _quit(self, payload: bytes) -> None:
-        self._transport.close()
+        self.end()
 
     def _forget_macros(self) -> None:
         for name in OF_A_MESSAGE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tamis.config import Config, ConfigError
 from tamis.front.front import Front
 from tamis.front.stream import Stream
 from tamis.learning.features import Latest
-from tamis.learning.model import load
+from tamis.learning.model import GraymailModel, SpamModel, load
 from tamis.scan import SHARE, Scanner
 from tamis.store import upgrade
 from tamis.store.aliasfile import AliasFile
@@ -26,22 +26,35 @@ from tamis.store.thread import Store
 
 
 @dataclass(frozen=True, slots=True)
+class Models:
+    """What was learned; loaded once, and shared by the workers that are forked after."""
+
+    antispam: SpamModel
+    graymail: GraymailModel
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters that compute; loaded once, and shared by the workers that are forked after."""
+    """The filters that compute."""
 
     antispam: Antispam
     graymail: Graymail
 
 
-def filters(config: Config) -> Filters:
-    """Load the models; raise ConfigError for a weight of an unknown rule."""
+def models() -> Models:
+    """Load the models; they share the features of a message."""
     latest = Latest()
-    model = load("antispam", latest=latest)
+    return Models(load("antispam", latest=latest), load("graymail", latest=latest))
+
+
+def filters(config: Config, learned: Models | None = None) -> Filters:
+    """Return the filters; raise ConfigError for a weight of an unknown rule."""
+    learned = learned or models()
     try:
-        antispam = Antispam(model, config.antispam.weights)
+        antispam = Antispam(learned.antispam, config.antispam.weights)
     except ValueError as error:
         raise ConfigError(f"antispam.weights: {error}") from error
-    return Filters(antispam, Graymail(load("graymail", latest=latest)))
+    return Filters(antispam, Graymail(learned.graymail))
 
 
 def front(config: Config) -> Front:
@@ -49,15 +62,15 @@ def front(config: Config) -> Front:
     milter = config.milter
     match milter.front:
         case "stream":
-            return Stream(limit=milter.max_in_flight)
+            return Stream(milter)
         case "libmilter":
             from tamis.front.libmilter import Libmilter  # loads libmilter's threads and signals with it
 
-            return Libmilter(deadline=milter.deadline, limit=milter.max_in_flight)
+            return Libmilter(milter)
 
 
-def scanner(config: Config, loaded: Filters) -> Scanner:
-    """Return the filters of one process, to be used on one event loop."""
+def scanner(config: Config, loaded: Filters, executor: Executor | None = None) -> Scanner:
+    """Return the filters of one process for one event loop; big messages are judged in the executor."""
     # All clamds of the list share the time in which Scanner waits, so that the last one is reached.
     patience = min(config.antivirus.timeout, SHARE * config.milter.deadline)
     return Scanner(
@@ -65,8 +78,13 @@ def scanner(config: Config, loaded: Filters) -> Scanner:
         antivirus=Antivirus(config.antivirus.clamd, patience, config.milter.max_message),
         antispam=loaded.antispam,
         graymail=loaded.graymail,
-        executor=ThreadPoolExecutor(max_workers=1, thread_name_prefix="big"),
+        executor=executor or big_messages(),
     )
+
+
+def big_messages() -> Executor:
+    """Return where big messages are judged: one at a time, beside the event loop."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="big")
 
 
 def store(config: Config, loop: asyncio.AbstractEventLoop) -> Store:

@@ -10,15 +10,17 @@ import selectors
 import signal
 import socket
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from tamis import address
-from tamis.config import Config
-from tamis.service import parts, worker
+from tamis import config as configuration
+from tamis.config import Config, ConfigError
+from tamis.interfaces import StoreUnavailable
+from tamis.service import parts, pipe, worker
+from tamis.service.children import Child, State
 from tamis.service.limits import allow_descriptors, forbid_dumps
-from tamis.service.systemd import notify
+from tamis.service.systemd import notify, reloading, watchdog
 
 log = logging.getLogger(__name__)
 
@@ -26,80 +28,80 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 FIRST_PAUSE = 0.1  # seconds before a dead worker is replaced; doubled each time that one dies young
 LONGEST_PAUSE = 10.0  # seconds
 YOUNG = 10.0  # seconds; a worker that lived longer resets the pause
-MARGIN = 10.0  # seconds beyond the deadline that a worker has to end before it is killed
-
-
-@dataclass(eq=False)
-class Worker:
-    """A child process, seen from the supervisor."""
-
-    pid: int
-    control: socket.socket
-    started: float = field(default_factory=time.monotonic)
-    ready: bool = False
-
-    def speaks(self) -> bool:
-        """Take a word; False where the worker has ended."""
-        try:
-            return bool(self.control.recv(1))
-        except ConnectionResetError:  # before it read what we had told it
-            return False
+TICK = 1.0  # seconds between looks at the workers
+LEAST_SILENCE = 5.0  # seconds; a worker that is silent for longer, and beyond the deadline, hangs
+MARGIN = 10.0  # seconds beyond milter.drain that a worker has to end before it is killed
 
 
 class Supervisor:
     """One `tamis serve`."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._front = parts.front(config)
-        self._loaded = parts.filters(config)
-        self._workers: list[Worker] = []
-        self._wanted = config.milter.workers or len(os.sched_getaffinity(0))
+    def __init__(self, file: Path) -> None:
+        """Take the configuration's file; raise ConfigError."""
+        self._file = file
+        self._text = configuration.read(file)
+        self._config = configuration.parse(self._text, str(file))
+        self._version = 0  # of the configuration; counts reloads
+        self._front = parts.front(self._config)
+        self._learned = parts.models()
+        parts.filters(self._config, self._learned)
+        self._where = address.parse(self._config.milter.listen)
+        self._children: list[Child] = []
         self._pause = FIRST_PAUSE
         self._next_start = 0.0  # monotonic seconds
+        self._next_tick = 0.0
         self._stopping = False
-        self._announced = False
+        self._asked_to_reload = False
+        self._working_on = "ready"  # what is announced once all workers are as they should be
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; raise OSError where the socket cannot be opened."""
+        """Serve until SIGTERM or SIGINT; raise OSError for the socket, StoreUnavailable for the store."""
+        parts.prepare_store(self._config)
         forbid_dumps()
         allow_descriptors()
         self._listen_to_signals()
         self._listener = self._open()
         gc.freeze()
-        log.info(
-            "listening on %s workers=%d mode=%s",
-            self._config.milter.listen,
-            self._wanted,
-            self._config.milter.mode,
-        )
+        milter = self._config.milter
+        log.info("listening on %s workers=%d mode=%s", milter.listen, self._wanted, milter.mode)
         try:
             while not self._stopping:
+                if self._asked_to_reload:
+                    self._reload()
                 self._start_workers()
-                self._wait(self._timeout())
+                self._wait()
         finally:
             self._close()
         self._stop_workers()
         log.info("stopped")
 
+    @property
+    def _wanted(self) -> int:
+        """How many workers shall serve."""
+        return self._config.milter.workers or len(os.sched_getaffinity(0))
+
+    # The socket.
+
     def _open(self) -> socket.socket:
-        milter = self._config.milter
-        where = address.parse(milter.listen)
         # The socket's own mode and group are set below; until then only we may connect.
         before = os.umask(0o177)
         try:
-            listener = self._front.listen(where)
+            listener = self._front.listen(self._where)
         except OSError as error:
-            raise OSError(f"cannot listen on {where}: {error.strerror or error}") from error
+            raise OSError(f"cannot listen on {self._where}: {error.strerror or error}") from error
         finally:
             os.umask(before)
-        if isinstance(where, address.UnixAddress):
-            path = Path(where.path)
-            if milter.socket_group:
-                _give_to_group(path, milter.socket_group)
-            path.chmod(int(milter.socket_mode, 8))
+        self._permit(self._config)
         return listener
+
+    def _permit(self, config: Config) -> None:
+        """Give the socket the configured group and mode; raise OSError."""
+        if isinstance(self._where, address.UnixAddress):
+            path = Path(self._where.path)
+            if config.milter.socket_group:
+                _give_to_group(path, config.milter.socket_group)
+            path.chmod(int(config.milter.socket_mode, 8))
 
     def _close(self) -> None:
         """Be out of reach at once: an MTA whose connection nobody takes would wait for its time-out.
@@ -107,9 +109,10 @@ class Supervisor:
         First of all, too, as later the path may be a successor's.
         """
         self._listener.close()
-        where = address.parse(self._config.milter.listen)
-        if isinstance(where, address.UnixAddress):
-            Path(where.path).unlink(missing_ok=True)
+        if isinstance(self._where, address.UnixAddress):
+            Path(self._where.path).unlink(missing_ok=True)
+
+    # Signals.
 
     def _listen_to_signals(self) -> None:
         read, write = socket.socketpair()
@@ -126,12 +129,42 @@ class Supervisor:
             case signal.SIGTERM | signal.SIGINT:
                 self._stopping = True
             case signal.SIGHUP:
-                log.warning("SIGHUP: restart to apply a changed configuration")
+                self._asked_to_reload = True
+
+    def _reload(self) -> None:
+        """Take the configuration anew; one that cannot be used changes nothing."""
+        self._asked_to_reload = False
+        notify(reloading())
+        try:
+            text = configuration.read(self._file)
+            new = configuration.parse(text, str(self._file))
+            parts.filters(new, self._learned)
+            if new.store != self._config.store:
+                parts.prepare_store(new)
+            self._permit(new)
+        except (ConfigError, StoreUnavailable, OSError) as error:
+            for line in str(error).splitlines():
+                log.error("configuration not reloaded, the former stays: %s", line)
+            notify("READY=1")
+            return
+        former, self._config, self._text = self._config, new, text
+        self._version += 1
+        for key in ("listen", "front"):
+            if getattr(new.milter, key) != getattr(former.milter, key):
+                log.warning("milter.%s has changed: restart to apply that", key)
+        self._working_on = "reloaded"
+        for one in self._children:
+            one.configure(text, self._version)
+        self._settle()
+
+    # The workers.
 
     def _start_workers(self) -> None:
-        while len(self._workers) < self._wanted and time.monotonic() >= self._next_start:
+        while self._count(State.STARTING, State.SERVING) < self._wanted:
+            if time.monotonic() < self._next_start:
+                return
             try:
-                ours, theirs = socket.socketpair()
+                ours, theirs = pipe.pair()
                 pid = os.fork()
             except OSError as error:  # out of descriptors, processes or memory, for now
                 log.error("cannot start a worker error=%s", error.strerror)
@@ -140,8 +173,8 @@ class Supervisor:
             if pid == 0:
                 self._become_worker(ours, theirs)
             theirs.close()
-            one = Worker(pid, ours)
-            self._workers.append(one)
+            one = Child(pid, ours, self._version)
+            self._children.append(one)
             self._selector.register(ours, selectors.EVENT_READ, one)
 
     def _become_worker(self, ours: socket.socket, theirs: socket.socket) -> None:
@@ -153,34 +186,36 @@ class Supervisor:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)  # whoever means all of us: the supervisor tells
             self._selector.close()
-            for one in (*self._wakeup, ours, *(other.control for other in self._workers)):
+            for one in (*self._wakeup, ours, *(other.control for other in self._children)):
                 one.close()  # else the others' pipes would not end with the supervisor
-            worker.run(self._config, self._loaded, self._front, listener=self._listener, control=theirs)
+            self._front.apply(self._config.milter)
+            worker.run(self._config, self._learned, self._front, listener=self._listener, control=theirs)
         except BaseException as error:
             log.error("worker cannot start error=%s: %s", type(error).__name__, error)
         finally:
             os._exit(1)
+
+    def _count(self, *states: State) -> int:
+        return sum(one.state in states for one in self._children)
 
     def _postpone(self, pause: float) -> None:
         """Start no worker for some seconds."""
         self._pause = min(pause, LONGEST_PAUSE)
         self._next_start = time.monotonic() + self._pause
 
-    def _timeout(self) -> float | None:
-        if len(self._workers) == self._wanted:
-            return None
-        return max(0.0, self._next_start - time.monotonic())
-
-    def _wait(self, timeout: float | None) -> None:
-        """Take what workers say, and the ends of those that ended."""
-        for key, _ in self._selector.select(timeout):
+    def _wait(self) -> None:
+        """Take what workers say, and the ends of those that ended, until the next look is due."""
+        due = self._next_tick
+        if not self._stopping and self._count(State.STARTING, State.SERVING) < self._wanted:
+            due = min(due, self._next_start)
+        for key, _ in self._selector.select(max(0.0, due - time.monotonic())):
             if key.data is None:
                 self._drain_wakeups()
-            elif key.data.speaks():
-                key.data.ready = True
-                self._announce()
             else:
-                self._bury(key.data)
+                self._take_word(key.data)
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + TICK
+            self._look_at_workers()
 
     def _drain_wakeups(self) -> None:
         try:
@@ -189,39 +224,72 @@ class Supervisor:
         except BlockingIOError:
             return
 
-    def _announce(self) -> None:
-        if not self._announced and sum(one.ready for one in self._workers) == self._wanted:
-            self._announced = True
-            notify("READY=1")
-            log.info("ready workers=%d", self._wanted)
+    def _take_word(self, one: Child) -> None:
+        match one.hear():
+            case b"":
+                self._bury(one)
+            case pipe.READY:
+                one.state = State.SERVING
+            case pipe.WORN if one.state is State.SERVING:
+                one.state = State.WORN
+        if not self._stopping:
+            one.configure(self._text, self._version)  # where it is behind
+            self._settle()
 
-    def _bury(self, dead: Worker) -> None:
+    def _settle(self) -> None:
+        """Retire the workers that are one too many, and announce what all workers have done."""
+        serving = [one for one in self._children if one.state is State.SERVING]
+        for one in serving[: max(0, len(serving) - self._wanted)]:
+            one.retire()
+        if len(serving) < self._wanted:
+            return
+        for one in self._children:
+            if one.state is State.WORN:
+                log.info("worker replaced pid=%d age=%.0fs", one.pid, one.age)
+                one.retire()
+        if self._working_on and all(one.version == self._version for one in self._children):
+            log.info("%s workers=%d", self._working_on, self._wanted)
+            notify("READY=1")
+            self._working_on = ""
+
+    def _look_at_workers(self) -> None:
+        """Ask each for a sign of life, kill those that owe one for too long, and give our own."""
+        silence = max(LEAST_SILENCE, self._config.milter.deadline)
+        for one in self._children:
+            if one.silent() > silence:
+                log.error("worker hangs and is killed pid=%d silent=%.0fs", one.pid, one.silent())
+                one.kill()
+            else:
+                one.ping()
+        if watchdog() is not None:
+            notify("WATCHDOG=1")
+
+    def _bury(self, dead: Child) -> None:
         self._selector.unregister(dead.control)
-        dead.control.close()
-        self._workers.remove(dead)
-        _, status = os.waitpid(dead.pid, 0)
+        self._children.remove(dead)
+        status = dead.bury()
         if self._stopping:
             return
-        code = os.waitstatus_to_exitcode(status)
-        age = time.monotonic() - dead.started
-        self._postpone(FIRST_PAUSE if age > YOUNG else 2 * self._pause)
-        log.error("worker died pid=%d status=%d age=%.0fs restart_in=%.1fs", dead.pid, code, age, self._pause)
+        if dead.state is State.LEAVING and status == 0:
+            log.info("worker ended pid=%d age=%.0fs", dead.pid, dead.age)
+            return
+        self._postpone(FIRST_PAUSE if dead.age > YOUNG else 2 * self._pause)
+        log.error(
+            "worker died pid=%d status=%d age=%.0fs restart_in=%.1fs", dead.pid, status, dead.age, self._pause
+        )
 
     def _stop_workers(self) -> None:
         notify("STOPPING=1")
         log.info("stopping")
-        for one in self._workers:
-            try:
-                one.control.sendall(worker.STOP)
-            except OSError:
-                continue  # it has just died
-        end = time.monotonic() + self._config.milter.deadline + MARGIN
-        while self._workers and time.monotonic() < end:
-            self._wait(max(0.0, end - time.monotonic()))
-        for one in self._workers:
+        for one in self._children:
+            one.tell(pipe.STOP)
+        end = time.monotonic() + self._config.milter.drain + MARGIN
+        while self._children and time.monotonic() < end:
+            self._wait()
+        for one in self._children:
             log.error("worker did not stop and is killed pid=%d", one.pid)
-            os.kill(one.pid, signal.SIGKILL)
-            os.waitpid(one.pid, 0)
+            one.kill()
+            one.bury()
 
 
 def _give_to_group(path: Path, group: str) -> None:

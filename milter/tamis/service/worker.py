@@ -6,29 +6,38 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import socket
 import threading
 import time
-from typing import NoReturn
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
 
 import uvloop
 
-from tamis.config import Config
+from tamis import config as configuration
+from tamis.config import Config, Milter
 from tamis.front.front import Front
 from tamis.pipeline import Pipeline
-from tamis.service import parts
+from tamis.service import parts, pipe
+from tamis.store.thread import Store
 
 log = logging.getLogger(__name__)
 
-READY = b"r"  # from the worker, once it serves
-STOP = b"s"  # to the worker; the end of the pipe means the same, as then the supervisor is gone
 COLLECT = (10_000, 20, 50)  # objects made before Python looks for cycles; a message makes some thousands
 QUIET = 0.25  # seconds without a message in flight after which the last answer has been written
+LOOK = 0.02  # seconds between looks whether the last message is done
+LONG = 600.0  # seconds a retired worker waits for its connections; SMTP's own time-outs are shorter
+WEAR = 1.0  # seconds between looks at what the worker has used
+YOUNG = 10.0  # seconds; a worker that begins above recycle_memory must not be replaced over and over
+PAGE = resource.getpagesize()
 
 
 def run(
     config: Config,
-    loaded: parts.Filters,
+    learned: parts.Models,
     front: Front,
     *,
     listener: socket.socket,
@@ -38,18 +47,11 @@ def run(
     threading.excepthook = thread_failed
     loop = uvloop.new_event_loop()
     loop.set_exception_handler(_loop_failed)
-    store = parts.store(config, loop)
-    store.start()
-    pipeline = Pipeline(config, store, store, parts.scanner(config, loaded))
+    one = Worker(config, learned, front, loop=loop)
     gc.freeze()
     gc.set_threshold(*COLLECT)
-    loop.run_until_complete(front.serve(pipeline.handle, listener))
-    control.sendall(READY)
-    control.setblocking(False)
-    loop.run_until_complete(_until_told(loop, control))
-    front.leave()
-    loop.run_until_complete(_drained(front, patience=config.milter.deadline))
-    store.close()
+    loop.run_until_complete(one.serve(listener, control))
+    one.close()
     logging.shutdown()
     os._exit(0)  # the MTA's idle connections end with the process
 
@@ -61,22 +63,140 @@ def thread_failed(args: threading.ExceptHookArgs) -> None:
     os._exit(1)
 
 
-async def _until_told(loop: asyncio.AbstractEventLoop, control: socket.socket) -> None:
-    """Return when the supervisor says stop, or is gone."""
-    try:
-        while await loop.sock_recv(control, 1) not in (STOP, b""):
-            pass
-    except ConnectionResetError:  # it ended before it read what we had told it
-        return
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What one configuration makes."""
+
+    milter: Milter
+    store: Store
+    pipeline: Pipeline
 
 
-async def _drained(front: Front, *, patience: float) -> None:
-    """Return when no message was in flight for a while, or after seconds of patience."""
-    last_busy = start = time.monotonic()
-    while time.monotonic() - last_busy < QUIET and time.monotonic() - start < patience:
-        if front.gate.inside:
-            last_busy = time.monotonic()
-        await asyncio.sleep(0.02)
+class Worker:
+    """Serves, and does what the supervisor says."""
+
+    def __init__(
+        self, config: Config, learned: parts.Models, front: Front, *, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._learned = learned
+        self._front = front
+        self._loop = loop
+        self._big = parts.big_messages()
+        self._born = time.monotonic()
+        self._share = (
+            0.9 + os.getpid() % 21 / 100
+        )  # of recycle_messages, so that not all are replaced at once
+        self._handled = 0  # messages, by pipelines of former configurations
+        self._stop = asyncio.Event()
+        self._leaving = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._setup = self._make(config)
+
+    def _make(self, config: Config) -> Setup:
+        """Return the parts that a configuration makes; raise ConfigError."""
+        scanner = parts.scanner(config, parts.filters(config, self._learned), self._big)
+        store = parts.store(config, self._loop)
+        store.start()
+        return Setup(config.milter, store, Pipeline(config, store, store, scanner))
+
+    async def serve(self, listener: socket.socket, control: socket.socket) -> None:
+        """Serve until the supervisor says stop or is gone, or a retired worker's last connection ends."""
+        reader, self._control = await asyncio.open_connection(sock=control)
+        await self._front.serve(self._setup.pipeline.handle, listener)
+        self._control.write(pipe.READY)
+        self._start(self._obey(reader))
+        self._start(self._look_at_wear())
+        await self._stop.wait()
+        self._leave()
+        await self._drain()
+
+    def close(self) -> None:
+        """Write what waits for the store."""
+        self._setup.store.close()
+
+    def _start(self, story: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(self._guarded(story))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, story: Coroutine[Any, Any, None]) -> None:
+        """End the process where a story fails: without it we would be deaf, and another can be started."""
+        try:
+            await story
+        except Exception as error:
+            log.error("worker failed error=%s: %s", type(error).__name__, error)
+            logging.shutdown()
+            os._exit(1)
+
+    async def _obey(self, reader: asyncio.StreamReader) -> None:
+        """Do what the supervisor says until that is to stop."""
+        while (word := await pipe.read_word(reader)) != pipe.STOP:
+            match word:
+                case pipe.PING:
+                    self._control.write(pipe.ALIVE)
+                case pipe.CONFIGURE:
+                    self._configure(await pipe.read_configuration(reader))
+                    self._control.write(pipe.CONFIGURED)
+                case pipe.RETIRE:
+                    self._leave()
+                    self._start(self._wait_for_connections())
+        self._stop.set()
+
+    def _configure(self, text: str) -> None:
+        """Treat messages by another configuration from now on; those in hand go on by the former."""
+        former, self._setup = self._setup, self._make(configuration.parse(text, "new configuration"))
+        self._front.handle = self._setup.pipeline.handle
+        self._front.apply(self._setup.milter)
+        self._start(self._put_away(former))
+
+    async def _put_away(self, former: Setup) -> None:
+        while former.pipeline.inside:
+            await asyncio.sleep(LOOK)
+        self._handled += former.pipeline.handled
+        await asyncio.to_thread(former.store.close)
+
+    async def _look_at_wear(self) -> None:
+        """Ask to be replaced, once, after so many messages or with so much memory."""
+        while True:
+            await asyncio.sleep(WEAR)
+            milter = self._setup.milter
+            handled = self._handled + self._setup.pipeline.handled
+            memory = _resident()
+            used_up = 0 < milter.recycle_messages * self._share <= handled
+            if used_up or (memory > milter.recycle_memory and time.monotonic() - self._born > YOUNG):
+                log.info("worn messages=%d memory=%dMB", handled, memory // 10**6)
+                self._control.write(pipe.WORN)
+                return
+
+    def _leave(self) -> None:
+        if not self._leaving:
+            self._leaving = True
+            self._front.leave()
+
+    async def _wait_for_connections(self) -> None:
+        """Go on until the MTA has ended the last connection."""
+        end = time.monotonic() + LONG
+        while self._front.connections and time.monotonic() < end:
+            await asyncio.sleep(LOOK)
+        self._stop.set()
+
+    async def _drain(self) -> None:
+        """Return when no message was in hand for a while, or it takes too long."""
+        last_busy = start = time.monotonic()
+        patience = self._setup.milter.drain
+        while self._front.connections:
+            now = time.monotonic()
+            if self._front.busy:
+                last_busy = now
+            if now - last_busy >= QUIET or now - start >= patience:
+                return
+            self._front.hang_up()
+            await asyncio.sleep(LOOK)
+
+
+def _resident() -> int:
+    """Return the octets of this process that are in memory (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 def _loop_failed(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
