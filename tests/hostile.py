@@ -49,6 +49,28 @@ HOSTILE = {
     "deep messages": (b"message/rfc822", b"Content-Type: message/rfc822\r\n\r\n" * 100_000),
     "many parts": (b"multipart/mixed; boundary=b", b"--b\r\n\r\n" * 1_000_000),
     "many boundaries unlike ours": (b"multipart/mixed; boundary=b", b"--bb\r\n" * 1_000_000),
+    "many lines like a delimiter": (b"multipart/mixed; boundary=b", b"x--b\n" * 1_000_000),
+    "delimiters like those around": (
+        b"multipart/mixed; boundary=b",
+        b"".join(
+            b"--%s\r\nContent-Type: multipart/mixed; boundary=%s\r\n\r\n" % (b"b" * n, b"b" * (n + 1))
+            for n in range(1, 30)
+        )
+        + (b"--" + b"b" * 40 + b"\n") * 100_000,
+    ),
+    "parts without an empty line": (
+        b"multipart/mixed; boundary=b",
+        (b"--b\r\n" + b"A: b\r\n" * 10_000) * 256,
+    ),
+    "texts in every part": (
+        b"multipart/mixed; boundary=b",
+        (b"--b\r\nContent-Type: text/plain; charset=utf-32\r\n\r\n" + b"abcd" * 20_000 + b"\r\n") * 256,
+    ),
+    "pages in every part": (
+        b"multipart/mixed; boundary=b",
+        (b"--b\r\nContent-Type: text/html\r\n\r\n" + b"<b>" * 2_000 + b"</i>" * 2_000 + b"\r\n") * 256,
+    ),
+    "ends of what never began": (b"text/html", b"<b>" * 4_000 + b"</i>" * 10_000),
     "nested divs": (b"text/html", b"<div>" * 200_000),
     "nested fonts": (b"text/html", b"<b><font><i>" * 20_000),
     "links in links": (b"text/html", b"<a href=x>" * 50_000),
@@ -69,6 +91,9 @@ HOSTILE_FIELDS = (
     b"<" * 60_000,
     b"<\\>" * 20_000 + b'"',
     b"a@b," * 15_000,
+    b"<>" * 30_000,
+    b"((a)" * 15_000,
+    b"<a@example.org>\n " * 60_000,
     b"=?utf-8?q?a?= " * 4_000,
     b"=?a?b?" * 10_000,
 )

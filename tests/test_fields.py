@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tamis.authres import MAX_FIELDS, MAX_HEAD
 from tamis.policy.fields import OURS, forged
 
 Field = tuple[bytes, bytes]
@@ -54,6 +55,28 @@ def test_comments_do_not_hide_our_name() -> None:
     fields = [(b"Authentication-Results", value) for value in values]
 
     assert len(forged(fields, "mx.example.org")) == 3
+
+
+def test_results_whose_verifier_takes_long_to_find_are_removed() -> None:
+    values = (
+        b" (" + b"a" * MAX_HEAD + b") mx.example.org; spf=pass",
+        b" " * MAX_HEAD + b"mx.example.net; none",
+    )
+    fields = [(b"Authentication-Results", value) for value in values]
+
+    assert len(forged(fields, "mx.example.org")) == 2
+
+
+def test_long_results_of_others_stay() -> None:
+    value = b" mx.example.net; spf=pass" + b" smtp.mailfrom=anna@example.net" * 100
+
+    assert forged([(b"Authentication-Results", value)], "mx.example.org") == ()
+
+
+def test_results_beyond_those_that_are_read_are_removed() -> None:
+    fields = [(b"Authentication-Results", b" mx.example.net; none")] * (MAX_FIELDS + 2)
+
+    assert len(forged(fields, "mx.example.org")) == 2
 
 
 def test_without_a_name_of_ours_all_results_stay() -> None:

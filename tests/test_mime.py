@@ -13,6 +13,7 @@ from tests.examples import message
 from tests.hostile import BODIES, HEADERS, HOSTILE, HOSTILE_FIELDS, NAMES, VALUES, nested
 
 from tamis import decoding, mailboxes, mime
+from tamis.html import MAX_HTML
 from tamis.message import Envelope, Message
 from tamis.mime import Content
 
@@ -224,6 +225,32 @@ def test_what_is_not_looked_at_is_told() -> None:
 
     assert deep.truncated
     assert not shallow.truncated
+
+
+def test_lines_like_a_delimiter_are_looked_at_only_so_often() -> None:
+    few = b"--b\r\n\r\n" + b"x--b\r\n" * 100 + b"--b\r\n\r\nlast"
+    many = b"--b\r\n\r\n" + b"x--b\r\n" * mime.MAX_DELIMITERS + b"--b\r\n\r\nlast"
+    field = (b"Content-Type", b"multipart/mixed; boundary=b")
+
+    assert Content([field], few).parts[-1].text == "last"
+    assert Content([field], many).truncated
+
+
+def test_lines_of_parts_may_end_in_crlf_or_lf() -> None:
+    body = b"--b\nContent-Type: text/html\n\n1\n--b\r\nContent-Type: text/html\r\n\r\n2\n\n3\r\n--b--\r\n"
+    content = Content([(b"Content-Type", b"multipart/mixed; boundary=b")], body)
+
+    assert [(one.content_type, one.encoded) for one in content.parts] == [
+        ("text/html", b"1"),
+        ("text/html", b"2\n\n3"),
+    ]
+
+
+def test_pages_are_parsed_until_there_is_enough() -> None:
+    page = b"--b\r\nContent-Type: text/html\r\n\r\n" + b"x" * (MAX_HTML // 2) + b"\r\n"
+    content = Content([(b"Content-Type", b"multipart/mixed; boundary=b")], page * 4)
+
+    assert len(content.documents) == 2
 
 
 @pytest.mark.parametrize(

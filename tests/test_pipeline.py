@@ -16,6 +16,7 @@ from tamis.finding import Filter, Findings
 from tamis.interfaces import StoreUnavailable
 from tamis.message import Message
 from tamis.pipeline import Pipeline
+from tamis.policy.fields import MAX_REMOVED
 from tamis.preferences import Preferences, Resolution, Treatment
 from tamis.ticket import Action, Means, Ticket
 
@@ -199,6 +200,19 @@ def test_forged_fields_of_incoming_mail_are_removed() -> None:
     plan = World().handle(message(headers=FORGED))
 
     assert plan.remove_fields == (("Authentication-Results", 1), ("X-Spam-Flag", 1))
+
+
+def test_more_fields_of_our_names_than_an_mta_can_remove_are_a_tempfail(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fields = ((b"X-Spam-Flag", b" NO"),) * (MAX_REMOVED + 1)
+    world = World()
+
+    plan = world.handle(replace(message(), fields=fields))
+
+    assert plan.reply is not None and plan.reply.code == "451"
+    assert world.tickets[0].recipients[0].action is Action.TEMPFAIL
+    assert "too many fields of our names" in caplog.messages[0]
 
 
 def test_our_name_is_the_operators() -> None:

@@ -12,6 +12,10 @@ RESULT = re.compile(r"\s*([a-z0-9-]+)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)(.*)", re.S |
 PROPERTY = re.compile(r"([a-z0-9._-]+)\s*=\s*(\S+)", re.I)
 SPECIAL = frozenset(b'("\\')  # octets that begin a comment, a quoted string or a quoted-pair
 SEPARATOR = re.compile(r"[\s;]+")
+RESULTS = b"authentication-results"  # the field's name
+MAX_HEAD = 1024  # octets in which the name of the verifier ends; a domain has 255 at most
+MAX_FIELD = 8192  # octets of one field that are read
+MAX_FIELDS = 64  # fields of one message that are read; a verifier's own are on top
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +27,24 @@ class Result:
     properties: tuple[tuple[str, str], ...]
 
 
-def authserv_id(value: bytes) -> str:
-    """Return the name of the verifier that a field claims, lower case; "" where there is none."""
-    head = value.partition(b";")[0]
+def authserv_id(value: bytes) -> str | None:
+    """Return the name of the verifier that a field claims, lower case; "" where there is none.
+
+    None where it does not end in the field's first MAX_HEAD octets.
+    """
+    start = value[:MAX_HEAD]
+    head = start.partition(b";")[0]
     if SPECIAL.isdisjoint(head):  # as nearly always
-        return _identity(head.decode("utf-8", "replace"))
-    return _identity(_plain(value).partition(";")[0])
+        name, ended = head.decode("utf-8", "replace"), len(head) < len(start)
+    else:
+        name, semicolon, _ = _plain(start).partition(";")
+        ended = bool(semicolon)
+    return _identity(name) if ended or len(value) <= MAX_HEAD else None
 
 
 def parse(value: bytes) -> tuple[str, tuple[Result, ...]]:
     """Return the name of the verifier, lower case, and its results; what is broken is left out."""
-    head, *statements = _plain(value).split(";")
+    head, *statements = _plain(value[:MAX_FIELD]).split(";")
     found = []
     for statement in statements:
         if match := RESULT.match(statement):

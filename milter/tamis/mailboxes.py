@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tamis.decoding import MAX_FIELD, decode_unlabelled, decode_words
+from tamis.decoding import decode_unlabelled, decode_words
 
+MAX_LIST = 1 << 14  # octets read of one field
 MAX_ADDRESSES = 256  # addresses read of one field
 # A quoted-pair is a token of its own, so that none is looked at again for each quote that is never closed.
 ADDRESS_TOKEN = re.compile(
@@ -22,13 +23,13 @@ def parse_addresses(value: bytes) -> list[tuple[str, str]]:
 
     Comments and groups' names are left out; a mailbox without "@" has the address "".
     """
-    if simple := MAILBOX.fullmatch(value, 0, MAX_FIELD):
+    if simple := MAILBOX.fullmatch(value, 0, MAX_LIST):
         quoted, plain, spec, bare = simple.groups()
         return [_mailbox([quoted or plain or bare or b""], spec)]
     found: list[tuple[str, str]] = []
     words: list[bytes] = []
     angle: bytes | None = None
-    for token in (*ADDRESS_TOKEN.findall(value[:MAX_FIELD]), b","):
+    for token in (*ADDRESS_TOKEN.findall(value[:MAX_LIST]), b","):
         if token in (b",", b";"):
             if words or angle is not None:
                 found.append(_mailbox(words, angle))

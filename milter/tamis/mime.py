@@ -7,14 +7,14 @@ that a bound was met.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from tamis.decoding import MAX_FIELD, decode_charset, decode_transfer, decode_unlabelled, decode_words
-from tamis.html import Document
+from tamis.html import MAX_HTML, Document
 from tamis.mailboxes import parse_addresses
 
 Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -26,14 +26,16 @@ Entity: TypeAlias = tuple[Mapping[bytes, bytes], Span, int]
 MAX_DEPTH = 24  # nested multiparts and messages; mail programs show no more, hostile mail has thousands
 MAX_PARTS = 256  # leaves of one message; the same reason
 MAX_TEXT = 1 << 17  # octets of one part that are decoded as text; spam says its word before that
-MAX_DOCUMENTS = 16  # HTML parts that are parsed; mail has one, sometimes a second from a list's footer
+MAX_TEXTS = 16  # text parts that are read; mail has two, sometimes a third from a list's footer
+MAX_FIELDS = 10_000  # header fields that are read
+MAX_FROM = 4  # From fields that are read; one is right, and with two nobody can tell whose the message is
+MAX_DELIMITERS = 1024  # lines that begin like a multipart's delimiter; four times as many as there are parts
 MAX_REMEMBERED = 80  # octets of a Content-Type that is remembered for the next message
 
 PARAMETER = re.compile(
     rb';\s*([!#$%&\'*+.^_`{|}~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))', re.S
 )
 CONTENT_FIELD = re.compile(rb"^(content-[a-z-]+)[ \t]*:((?:[^\n]|\n[ \t])*)", re.I | re.M)
-EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
 BLANK = re.compile(rb"\s+")
 
@@ -94,7 +96,7 @@ class Content:
 
     def __init__(self, fields: Fields, body: bytes) -> None:
         self._body = body
-        self.by_name = _by_name(fields)
+        self.by_name = _by_name(fields[:MAX_FIELDS])
         # The raw body of the first field for each lower-case name.
         self.first: Mapping[bytes, bytes] = {name: values[0] for name, values in self.by_name.items()}
 
@@ -150,12 +152,13 @@ class Content:
 
     @cached_property
     def authors(self) -> tuple[tuple[str, str], ...]:
-        """Display name and addr-spec, lower case or "", of each mailbox in all From fields."""
-        return tuple(mailbox for value in self.values(b"from") for mailbox in parse_addresses(value))
+        """Display name and addr-spec, lower case or "", of each mailbox in the From fields."""
+        fields = self.values(b"from")[:MAX_FROM]
+        return tuple(mailbox for value in fields for mailbox in parse_addresses(value))
 
     @cached_property
     def from_addresses(self) -> tuple[str, ...]:
-        """The addr-specs of all From fields, lower case."""
+        """The addr-specs of the From fields, lower case."""
         return tuple(address for _, address in self.authors if address)
 
     @property
@@ -176,15 +179,25 @@ class Content:
     @cached_property
     def text(self) -> str:
         """What a reader sees first: the plain parts, or where there are none the HTML parts as text."""
-        plain = (part.text for part in self.parts if part.content_type == "text/plain" and part.is_text)
-        joined = _joined(plain)
+        joined = _joined(part.text for part in self._shown("text/plain"))
         return joined if joined.strip() else _joined(document.text for document in self.documents)
 
     @cached_property
     def documents(self) -> tuple[Document, ...]:
-        """The HTML parts that a reader sees first, at most MAX_DOCUMENTS."""
-        html = (part for part in self.parts if part.content_type == "text/html" and part.is_text)
-        return tuple(part.document for part in islice(html, MAX_DOCUMENTS))
+        """The HTML parts that a reader sees first, until there is enough to parse."""
+        found: list[Document] = []
+        length = 0
+        for part in self._shown("text/html"):
+            found.append(part.document)
+            length += len(part.text)
+            if length >= MAX_HTML:
+                break
+        return tuple(found)
+
+    def _shown(self, content_type: str) -> Iterable[Part]:
+        """Return the first parts of a type that a mail program shows as text."""
+        shown = (part for part in self.parts if part.is_text and part.content_type == content_type)
+        return islice(shown, MAX_TEXTS)
 
 
 def _by_name(fields: Fields) -> Mapping[bytes, list[bytes]]:
@@ -224,21 +237,25 @@ def _children(
     if nested:
         return [(*_split(whole, *span), depth + 1)], False
     mark = boundary.encode("utf-8", "surrogateescape")
-    found: list[Entity] = []
-    for number, (start, end) in enumerate(_between(whole, span, mark)):
-        if number == MAX_PARTS:
-            return found, True
-        found.append((*_split(whole, start, end), depth + 1))
-    return found or None, False
+    spans, cut = _between(whole, span, mark)
+    return [(*_split(whole, *one), depth + 1) for one in spans] or None, cut
 
 
-def _between(whole: bytes, span: Span, boundary: bytes) -> Iterator[Span]:
-    """Yield what stands between the delimiter lines of a multipart body (RFC 2046 section 5.1.1)."""
+def _between(whole: bytes, span: Span, boundary: bytes) -> tuple[list[Span], bool]:
+    """Return what stands between the delimiter lines of a multipart body (RFC 2046 section 5.1.1).
+
+    And whether there is more of it than is looked at.
+    """
     delimiter = b"--" + boundary
     first, last = span
+    found: list[Span] = []
     start = None
     at = whole.find(delimiter, first, last)
+    looks = 0
     while at >= 0:
+        looks += 1
+        if looks > MAX_DELIMITERS or len(found) == MAX_PARTS:
+            return found, True
         line_end = whole.find(b"\n", at, last)
         if line_end < 0:
             line_end = last
@@ -246,13 +263,14 @@ def _between(whole: bytes, span: Span, boundary: bytes) -> Iterator[Span]:
             rest = whole[at + len(delimiter) : line_end].strip()
             if rest in (b"", b"--"):
                 if start is not None:
-                    yield start, max(start, at - 2 if whole[at - 2 : at] == b"\r\n" else at - 1)
+                    found.append((start, max(start, at - 2 if whole[at - 2 : at] == b"\r\n" else at - 1)))
                 if rest:
-                    return
+                    return found, False
                 start = line_end + 1
         at = whole.find(delimiter, line_end, last)
     if start is not None:
-        yield min(start, last), last  # cut off before its last delimiter
+        found.append((min(start, last), last))  # cut off before its last delimiter
+    return found, False
 
 
 def _split(whole: bytes, start: int, end: int) -> tuple[dict[bytes, bytes], Span]:
@@ -260,12 +278,20 @@ def _split(whole: bytes, start: int, end: int) -> tuple[dict[bytes, bytes], Span
     begin = whole[start : min(end, start + 2)]
     if begin[:1] in b"\r\n":
         return {}, (min(end, start + (2 if begin == b"\r\n" else 1)), end)
-    match = EMPTY_LINE.search(whole, start, end)
-    head_end, body = match.span() if match else (end, end)
+    head_end, body = _empty_line(whole, start, end)
     fields: dict[bytes, bytes] = {}
     for name, value in CONTENT_FIELD.findall(whole[start : min(head_end, start + MAX_FIELD)]):
         fields.setdefault(name.lower(), value)
     return fields, (body, end)
+
+
+def _empty_line(whole: bytes, start: int, end: int) -> Span:
+    """Return where an entity's fields end and where its body begins; lines may end in CRLF or LF."""
+    crlf = whole.find(b"\n\r\n", start, end)
+    lf = whole.find(b"\n\n", start, crlf if crlf >= 0 else end)
+    if lf >= 0:
+        return lf, lf + 2
+    return (crlf, crlf + 3) if crlf >= 0 else (end, end)
 
 
 def _leaf(

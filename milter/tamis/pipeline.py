@@ -17,7 +17,7 @@ from tamis.message import Message
 from tamis.policy.combine import combine, unavailable
 from tamis.policy.decide import decide, outside
 from tamis.policy.direction import direction, wanted
-from tamis.policy.fields import forged
+from tamis.policy.fields import MAX_REMOVED, forged
 from tamis.policy.outgoing import decide_outgoing
 from tamis.preferences import Resolution
 from tamis.ticket import Action, Direction, Means, Outcome, OutgoingChecks, Ticket, new_id, timestamp
@@ -52,12 +52,13 @@ async def judge(
     findings = found or Findings(Sender(None, envelope.mail_from.lower()))
     checks = decide_outgoing(findings, config) if way is Direction.OUTGOING else None
     decisions = _decisions(message, way, resolutions, findings=findings, config=config)
-    if found is None:
+    ours = way is Direction.INCOMING or any(one.local for one in decisions)
+    remove = forged(message.fields, config.mail.authserv_id or envelope.mta_name) if ours else ()
+    if found is None or _too_many(remove, message):
         decisions = [replace(one, action=Action.TEMPFAIL) for one in decisions]
     plan = combine(decisions, config, ticket_id=ticket_id, outgoing=checks)
-    if plan.reply is None and (way is Direction.INCOMING or any(one.local for one in decisions)):
-        own_id = config.mail.authserv_id or envelope.mta_name
-        plan = replace(plan, remove_fields=forged(message.fields, own_id))
+    if plan.reply is None:
+        plan = replace(plan, remove_fields=remove)
     account = None
     if way is Direction.OUTGOING:
         account = await _sender_account(message, directory)
@@ -71,6 +72,16 @@ async def _scan(message: Message, scanner: Scan, filters: frozenset[Filter]) -> 
     except TimeoutError:
         log.error("%s: scan takes too long answer=tempfail", message.envelope.queue_id)
         return None
+
+
+def _too_many(remove: Sequence[tuple[str, int]], message: Message) -> bool:
+    """Tell whether removing fields would keep the MTA busy; no honest message brings so many of ours."""
+    if len(remove) <= MAX_REMOVED:
+        return False
+    log.warning(
+        "%s: too many fields of our names limit=%d answer=tempfail", message.envelope.queue_id, MAX_REMOVED
+    )
+    return True
 
 
 def _decisions(

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TypeVar
 
+from tamis import authres
 from tamis.checks.authentication import authentication
 from tamis.config import Config
 from tamis.finding import FailedCheck, Filter, Findings, Sender, VirusFinding, VirusStatus
@@ -99,7 +100,7 @@ class Scanner:
         mail_from = message.envelope.mail_from.lower()
         if len(authors) != 1:
             return Sender(None, mail_from)
-        results = message.values(b"authentication-results") if self._trusted else []
+        results = message.content.values(authres.RESULTS)[: authres.MAX_FIELDS] if self._trusted else []
         if not results:
             return Sender(authors[0], mail_from)
         own_id = self._own_id or message.envelope.mta_name.lower()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Protocol
 
 from tamis.checks.rules import catalogue
 from tamis.finding import SpamFinding
 from tamis.message import Message
+from tamis.mime import MAX_TEXTS
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 GTUBE_SCORE = 1000.0  # bits
@@ -64,12 +66,13 @@ def _reasons(bits: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def _holds_gtube(message: Message) -> bool:
-    """Tell whether the test string stands in the subject or in any text part, whatever its encoding."""
+    """Tell whether the test string stands in the subject or in a text part, whatever its encoding."""
     content = message.content
     if GTUBE in content.subject:
         return True
-    return any(
-        GTUBE in part.text
+    texts = (
+        part.text
         for part in content.parts
         if part.content_type.startswith("text/") or part.content_type == "message/rfc822"
     )
+    return any(GTUBE in text for text in islice(texts, MAX_TEXTS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tamis.authres import authserv_id
+from tamis.authres import MAX_FIELDS, RESULTS, authserv_id
 from tamis.message import HeaderField
 
 OURS = frozenset(
@@ -18,13 +18,14 @@ OURS = frozenset(
         b"x-graymail",
     )
 )
-RESULTS = b"authentication-results"
+MAX_REMOVED = 1000  # fields; for each Postfix reads from the top again: 1,000 take it 50 ms, 10,000 3.4 s
 
 
 def forged(fields: Sequence[HeaderField], own_id: str) -> tuple[tuple[str, int], ...]:
     """Return name and 1-based occurrence of the fields to remove, last first.
 
     own_id is our authserv-id: results under it that came in from outside are forged (RFC 8601 section 5).
+    So are those of which it takes long to tell, as no verifier writes them.
     """
     found: list[tuple[str, int]] = []
     count: dict[bytes, int] = {}
@@ -35,7 +36,7 @@ def forged(fields: Sequence[HeaderField], own_id: str) -> tuple[tuple[str, int],
             count[key] = count.get(key, 0) + 1
         elif key == RESULTS:
             count[key] = count.get(key, 0) + 1
-            if not own_id or authserv_id(value) != own_id.lower():
+            if not own_id or (count[key] <= MAX_FIELDS and authserv_id(value) not in (own_id.lower(), None)):
                 continue
         else:
             continue
