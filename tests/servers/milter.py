@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -81,8 +81,11 @@ class Milter:
         *,
         listen: str | None = None,
         clamd: str | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         """Start and wait until it serves; listen is a unix socket of its own if not given.
+
+        prefix is a program, with its arguments, that runs it, such as a tracer.
 
         Overrides are tables of the configuration by name: {"antispam": {"refuse": 9.0}}, and
         {"users.defaults": {"antispam.action": "file"}} adds to what is there.
@@ -91,6 +94,7 @@ class Milter:
         self.address = listen or f"unix:{self._sockets.name}/milter.sock"
         self.config = folder / "tamis.toml"
         self.config.write_text(configuration(folder, overrides, listen=self.address, clamd=clamd))
+        self._prefix = prefix
         self._log = folder / "tamis.log"
         self._process = self._start()
 
@@ -100,7 +104,7 @@ class Milter:
             notify.bind("\0" + name)
             notify.settimeout(0.1)
             process = subprocess.Popen(
-                [*COMMAND, "serve", "--config", self.config],
+                [*self._prefix, *COMMAND, "serve", "--config", self.config],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
