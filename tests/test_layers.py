@@ -17,7 +17,7 @@ LAYERS = (
     ("mime",),
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),
     ("config",),
-    ("checks", "learning", "accounts", "policy", "store", "egress"),
+    ("checks", "learning", "accounts", "policy", "store", "egress", "wiring"),
     ("scan",),
     ("pipeline",),
     ("front", "sandbox", "service"),

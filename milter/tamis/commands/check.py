@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import re
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
-from tamis import address, units
+from tamis import address
 from tamis import config as configuration
 from tamis.checks import clamd
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
 from tamis.service import parts
-
-# Of Postfix's main.cf.
-PARAMETERS = (
-    "smtpd_milters",
-    "queue_directory",
-    "milter_default_action",
-    "milter_content_timeout",
-    "recipient_delimiter",
-)
-
-
-class Status(StrEnum):
-    """How a part is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
+from tamis.wiring import mta
+from tamis.wiring.remark import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +58,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield from _scanners(config)
     yield _models(config)
     yield from _relay(config)
-    yield from _wiring(config)
+    yield from (Line("mta", one.status, one.text) for one in mta.remarks(config))
 
 
 def _store(config: Config) -> Line:
@@ -138,90 +119,3 @@ def _relay(config: Config) -> Iterator[Line]:
         )
     if config.milter.defer_mixed:
         yield Line("relay", Status.WARNING, "milter.defer_mixed is not used yet")
-
-
-def _wiring(config: Config) -> Iterator[Line]:
-    """Compare Postfix's parameters with what Tamis needs."""
-    if shutil.which("postconf") is None:
-        text = "no postconf here: compare the MTA's settings with docs/install-postfix.md"
-        yield Line("mta", Status.WARNING, text)
-        return
-    try:
-        known = _parameters()
-    except OSError as error:
-        yield Line("mta", Status.WARNING, f"Postfix's parameters cannot be read: {error}")
-        return
-    yield _named_as_milter(config, known)
-    yield _default_action(known)
-    yield _content_timeout(config, known)
-    delimiter = known.get("recipient_delimiter", "")
-    if config.mail.recipient_delimiter and config.mail.recipient_delimiter not in delimiter:
-        text = f'mail.recipient_delimiter is "{config.mail.recipient_delimiter}", Postfix\'s is "{delimiter}"'
-        yield Line("mta", Status.WARNING, text)
-
-
-def _parameters() -> Mapping[str, str]:
-    """Return what postconf(1) says of main.cf, expanded, and the milters of master.cf's services."""
-    found = dict(_pairs(["postconf", "-x", *PARAMETERS]))
-    for name, value in _pairs(["postconf", "-P", "*/*/smtpd_milters"]):
-        found[name] = value
-    return found
-
-
-def _pairs(command: list[str]) -> Iterator[tuple[str, str]]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # fixed words
-    if done.returncode != 0:
-        raise OSError(done.stderr.strip().partition("\n")[0] or f"postconf ended with {done.returncode}")
-    for line in done.stdout.splitlines():
-        name, _, value = line.partition(" = ")
-        yield name, value
-
-
-def _named_as_milter(config: Config, known: Mapping[str, str]) -> Line:
-    ours = address.parse(config.milter.listen)
-    places = [name for name, value in known.items() if name.rpartition("/")[2] == "smtpd_milters"]
-    for name in places:
-        for word in re.split(r"[\s,{}]+", known[name]):
-            if _same(word, ours, known.get("queue_directory", "")):
-                return Line("mta", Status.OK, f"Postfix's {name} names Tamis")
-    return Line("mta", Status.FAILED, f"Postfix's smtpd_milters does not name {config.milter.listen}")
-
-
-def _same(milter: str, ours: address.Address, queue_directory: str) -> bool:
-    """Tell whether a milter of Postfix is ours; in a chroot, its sockets are below the queue directory."""
-    match ours:
-        case address.UnixAddress(path):
-            theirs = milter.removeprefix("unix:").removeprefix("local:")
-            return theirs != milter and path in (theirs, f"{queue_directory}/{theirs.lstrip('/')}")
-        case address.InetAddress(_, port):
-            try:
-                theirs_inet = address.parse(milter)
-            except ValueError:
-                return False
-            if not isinstance(theirs_inet, address.InetAddress) or theirs_inet.port != port:
-                return False
-            return theirs_inet.host == ours.host or (theirs_inet.is_loopback and ours.is_loopback)
-
-
-def _default_action(known: Mapping[str, str]) -> Line:
-    match known.get("milter_default_action"):
-        case "tempfail":
-            return Line("mta", Status.OK, "Postfix's milter_default_action is tempfail")
-        case "shutdown":
-            text = "Postfix's milter_default_action is shutdown: tempfail lets the client end in good order"
-            return Line("mta", Status.WARNING, text)
-        case other:
-            text = f"Postfix's milter_default_action is {other}, which loses mail or lets malware through:"
-            return Line("mta", Status.FAILED, f"{text} tempfail")
-
-
-def _content_timeout(config: Config, known: Mapping[str, str]) -> Line:
-    text = known.get("milter_content_timeout", "")
-    try:
-        patience = units.duration(text.replace("w", "weeks"))  # postconf(5): s, m, h, d, w
-    except ValueError:
-        return Line("mta", Status.WARNING, f"Postfix's milter_content_timeout cannot be read: {text}")
-    if patience <= config.milter.deadline:
-        problem = f"is not above milter.deadline ({config.milter.deadline:.0f}s): Postfix gives up first"
-        return Line("mta", Status.FAILED, f"Postfix's milter_content_timeout ({text}) {problem}")
-    return Line("mta", Status.OK, f"Postfix's milter_content_timeout ({text}) is above milter.deadline")
