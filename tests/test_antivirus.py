@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import resource
+import signal
 import socket
 import zipfile
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from tests.servers.clamd import Behaviour, Clamd, CountingClamd
+from tests.servers.clamd import PATIENCE, Behaviour, Clamd, CountingClamd
 from tests.servers.mail import eicar
+from tests.test_service import wait_until
 
 from tamis import config as configuration
 from tamis.checks import clamd_wire
@@ -237,20 +239,42 @@ def test_no_descriptor_stays_open_where_there_is_only_one(loop: asyncio.Abstract
     assert lowest_free() == free
 
 
-def test_cancelling_closes_everything(loop: asyncio.AbstractEventLoop) -> None:
-    async def story(clamd: CountingClamd) -> None:
-        before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
-        asked = asyncio.create_task(Antivirus([clamd.address], 10.0, 10**6).run(message()))
-        while not clamd.asked.is_set():
+def test_connection_of_a_message_that_is_given_up_ends_with_clamds_end(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    async def story() -> None:
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        with CountingClamd(Behaviour.HANG) as clamd:
+            asked = asyncio.create_task(Antivirus([clamd.address], 10.0, 10**6).run(message()))
+            while not clamd.asked.is_set():
+                await asyncio.sleep(0)
+            asked.cancel()
+            await asyncio.wait([asked])
+            assert asked.cancelled()
+        while len(os.listdir("/proc/self/fd")) > before:  # noqa: PTH208
             await asyncio.sleep(0)
-        asked.cancel()
-        await asyncio.wait([asked])
-        # The counting clamd's own end of the connection is the one descriptor that is new.
-        assert asked.cancelled()
-        assert len(os.listdir("/proc/self/fd")) == len(before) + 1  # noqa: PTH208
 
-    with CountingClamd(Behaviour.HANG) as clamd:
-        loop.run_until_complete(story(clamd))
+    loop.run_until_complete(asyncio.wait_for(story(), PATIENCE))
+
+
+def test_clamd_keeps_no_message_that_was_given_up_before_it_looked(
+    loop: asyncio.AbstractEventLoop, clamd: Clamd
+) -> None:
+    def kept() -> list[str]:
+        links = Path(f"/proc/{clamd.pid}/fd").iterdir()
+        return [str(one.readlink()) for one in links if "memfd" in str(one.readlink())]
+
+    async def story() -> VirusFinding:
+        os.kill(clamd.pid, signal.SIGSTOP)
+        try:
+            given_up = await Antivirus([clamd.address], 0.2, 10**6).run(message())
+        finally:
+            os.kill(clamd.pid, signal.SIGCONT)
+        assert given_up == ERROR
+        return await Antivirus([clamd.address], 10.0, 10**6).run(message())
+
+    assert loop.run_until_complete(story()) == CLEAN
+    wait_until(lambda: not kept())
 
 
 # --- Who is asked ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -44,11 +44,17 @@ def free_port() -> int:
 class Clamd(PrivateClamd):
     """A private clamd that takes INSTREAM of up to 1 MB over TCP, too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runner: Callable[[Path], Path] = Path) -> None:
+        """Take a folder for its files; runner may put another program, such as a tracer, in front."""
         self.port = free_port()
         path, libraries = program()
         settings = {"TCPSocket": str(self.port), "TCPAddr": "127.0.0.1", "StreamMaxLength": "1M"}
-        super().__init__(path, folder, libraries=libraries, settings=settings)
+        super().__init__(runner(path), folder, libraries=libraries, settings=settings)
+
+    @property
+    def pid(self) -> int:
+        """Its process ID."""
+        return self._process.pid
 
 
 @pytest.fixture(scope="session")

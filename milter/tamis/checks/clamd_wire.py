@@ -7,6 +7,7 @@ that was restarted has left nothing behind. An IDSESSION would save about 10 us 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import re
@@ -81,7 +82,8 @@ def parse(reply: bytes) -> VirusFinding:
 
 async def _by_descriptor(where: UnixAddress, message: Message) -> bytes:
     """Send a descriptor of the message and return the reply: the message itself is not copied."""
-    with socket.socket(socket.AF_UNIX) as connection:
+    with contextlib.ExitStack() as ending:
+        connection = ending.enter_context(socket.socket(socket.AF_UNIX))
         connection.setblocking(False)
         sealed = await _sealed(message)
         try:
@@ -90,7 +92,27 @@ async def _by_descriptor(where: UnixAddress, message: Message) -> bytes:
             socket.send_fds(connection, [b"zFILDES\0\0"], [sealed])
         finally:
             os.close(sealed)
-        return await _reply(connection)
+        try:
+            return await _reply(connection)
+        except asyncio.CancelledError:
+            ending.pop_all()
+            _close_later(connection)
+            raise
+
+
+def _close_later(connection: socket.socket) -> None:
+    """Close a connection on which nobody waits any more once clamd answers on it or closes it.
+
+    Where the client has gone before clamd looks at its command, clamd drops that command and keeps, for ever,
+    the descriptor that came with it, and so the message (seen with 1.4).
+    """
+    loop = asyncio.get_running_loop()
+
+    def close() -> None:
+        loop.remove_reader(connection)
+        connection.close()
+
+    loop.add_reader(connection, close)
 
 
 async def _sealed(message: Message) -> int:
