@@ -4,6 +4,8 @@
 # Debian's own Python, which PACKAGES fits and which is built to be fast; elsewhere whichever there is.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 CORPORA ?= var/corpora
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= message configuration frames
 SHELL := /bin/sh
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
@@ -12,7 +14,7 @@ CLAMD := var/debian/clamav-daemon
 PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help dev run test check format bench corpora clean packages
+.PHONY: help dev run test check format bench fuzz corpora clean packages
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +55,11 @@ format: dev ## Format the code and mend what ruff can
 bench: dev ## Measure beside a null milter and rspamd, on the same messages in the same run
 	@tests/unpack rspamd || echo 'going on without rspamd'
 	$(BIN)/python -m tests.bench
+
+fuzz: dev ## Look for what breaks, FUZZ_SECONDS=60 for each target; findings stay in var/fuzz
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m pytest --hypothesis-profile=many tests/test_fuzz.py
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 corpora: dev ## Send all messages of CORPORA=DIR through the milter, 32 at a time
 	@tests/unpack clamav-daemon

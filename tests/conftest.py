@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
 from tests.servers.sites import lenient_site as lenient_site
@@ -11,3 +12,8 @@ from tests.servers.sites import shadow_site as shadow_site
 from tests.servers.sites import site as site
 from tests.servers.sites import strict_site as strict_site
 from tests.servers.sites import unscanned_site as unscanned_site
+
+# The same examples each time, so that a change alone can make a test fail; "many" is for `make fuzz`.
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.register_profile("many", max_examples=10_000, deadline=None)
+settings.load_profile("same")

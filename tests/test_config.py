@@ -62,6 +62,9 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         ("[filing]\nspam = 'my junk'", "filing.spam: expected 1 to 32 letters"),
         ("[antispam]\nmark = 'low'", "antispam.mark: expected a valid number"),
         ("[antispam]\nmark = inf", "antispam.mark: expected a finite number"),
+        ("[milter]\ndeadline = inf", "milter.deadline: expected less than or equal to 86400, got inf"),
+        ("[store]\ntimeout = '1 month'", "store.timeout: expected less than or equal to 86400"),
+        (f"[milter]\nmax_message = 0x{'f' * 5000}", "milter.max_message: expected less than or equal to"),
         ("[antispam]\nrefuse = -1", "antispam.refuse: expected greater than or equal to 0"),
         ("[outgoing]\nspam_refuse = 0", "outgoing.spam_refuse: expected greater than 0"),
         ("[antivirus]\nclamd = []", "antivirus.clamd: expected at least one, got []"),
@@ -74,6 +77,14 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         (
             "[users.defaults]\nantispm = 'on'",
             'users.defaults.antispm: unknown setting "antispm"; did you mean antispam?',
+        ),
+        (
+            f"[users.defaults]\n'antispam.mark' = 1{'0' * 400}",
+            "line 4: users.defaults.antispam.mark: expected bits such as 5.0",
+        ),
+        (
+            "[antivirus]\n'on error' = 1",
+            'line 4: antivirus."on error": unknown key; did you mean antivirus.on_err',
         ),
         (
             "[users.domains]\n'example.org' = { graymail = 'x' }",
@@ -99,6 +110,34 @@ def test_a_file_that_is_not_toml_is_refused_with_its_line() -> None:
     assert refusal("[mail\n").startswith("tamis.toml: not TOML: ")
 
 
+@pytest.mark.parametrize("text", ["x = " + "[" * 5000, "x = " + "9" * 5000], ids=["depth", "number"])
+def test_toml_beyond_the_parsers_limits_is_refused(text: str) -> None:
+    assert refusal(text).startswith("tamis.toml: not TOML: ")
+
+
+def test_a_mistake_stays_on_its_line_and_is_not_longer_than_one_can_read() -> None:
+    says = refusal(MINIMAL + '[milter]\nmode = "a\\n\\u001b[31mred' + "x" * 9000 + '"\n')
+
+    assert says.startswith(
+        r'tamis.toml line 4: milter.mode: expected "enforce" or "shadow", got "a\n\x1b[31mredxxx'
+    )
+    assert says.endswith("xxx...")
+    assert len(says) < 400
+
+
+def test_lines_are_counted_as_toml_counts_them() -> None:
+    text = "# one\u2028line\x85\n" + MINIMAL + "[milter]\nmode = 'dry'\n"
+
+    assert refusal(text).startswith("tamis.toml line 5: milter.mode: ")
+
+
+@pytest.mark.parametrize("text", ["store = '{}'", "[store]\nurl = ['{}']", "[store]\nurl.a = '{}'"])
+def test_a_store_in_the_wrong_shape_is_refused_without_its_password(text: str) -> None:
+    says = refusal(text.format("postgresql+psycopg://tamis:hunter2@db.example.org/tamis") + "\n" + MINIMAL)
+
+    assert "store" in says and "hunter2" not in says
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -106,6 +145,8 @@ def test_a_file_that_is_not_toml_is_refused_with_its_line() -> None:
         "tamis.db hunter2",
         "sqlite://",
         "postgresql://a:hunter2@b:x/",
+        "postgresql+psycopg://a:hunter2@b/c?host=d e",
+        "postgresql+psycopg://a:hunter2@b/c?host=d&host=e&port=5",
     ],
 )
 def test_a_wrong_store_is_refused_without_its_password(url: str) -> None:

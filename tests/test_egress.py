@@ -49,14 +49,20 @@ def test_names_that_are_looked_up_are_named_once() -> None:
         ("postgresql+psycopg:///tamis", "inet:localhost:5432", False),
         ("postgresql+psycopg:///tamis?host=/run/postgresql", "unix:/run/postgresql", False),
         ("postgresql+psycopg:///tamis?host=db.example.org", "inet:db.example.org:5432", True),
+        ("postgresql+psycopg:///tamis?host=db.example.org:5433", "inet:db.example.org:5433", True),
+        ("postgresql+psycopg://db.example.org/tamis?hostaddr=192.0.2.9", "inet:192.0.2.9:5432", True),
     ],
 )
 def test_a_database_is_named_without_its_password(url: str, peer: str, leaves: bool) -> None:
     assert connections(store__url=url)[1:] == [("store", peer, leaves)] + [DNS] * ("db." in peer)
 
 
-def test_each_host_of_a_database_is_named() -> None:
-    url = "postgresql+psycopg:///tamis?host=db1.example.org&host=db2.example.org"
+@pytest.mark.parametrize(
+    "hosts",
+    ["host=db1.example.org&host=db2.example.org:5432", "host=db1.example.org,db2.example.org&port=5432,5432"],
+)
+def test_each_host_of_a_database_is_named(hosts: str) -> None:
+    url = f"postgresql+psycopg:///tamis?{hosts}"
 
     assert [peer for _, peer, _ in connections(store__url=url)[1:]] == [
         "inet:db1.example.org:5432",

@@ -285,6 +285,26 @@ def test_what_is_no_milter_protocol_ends_the_connection(octets: bytes) -> None:
     assert words == [b""]
 
 
+def test_a_negotiation_cut_short_is_no_failure_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(address: str, front: Stream) -> None:
+        await talk(address, [wire.frame(Command.NEGOTIATE, b"short")], words=1)
+
+    run(Listener(), story)
+
+    assert caplog.messages == ["connection ended: what came is not the milter protocol"]
+
+
+def test_what_follows_a_quit_was_never_said() -> None:
+    pipeline = Listener()
+
+    async def story(address: str, front: Stream) -> None:
+        await talk(address, [wire.frame(Command.QUIT) + conversation()], words=1)
+
+    run(pipeline, story)
+
+    assert pipeline.messages == []
+
+
 def test_what_comes_while_a_message_is_in_flight_is_bounded() -> None:
     may_go = asyncio.Event()
 

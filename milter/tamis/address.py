@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TypeAlias
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 INET = re.compile(r"inet:(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+)):(?P<port>\d{1,5})")
+POSTGRESQL = 5432  # port (IANA)
 LONGEST_PATH = 107  # octets, of sockaddr_un.sun_path on Linux without its final NUL (unix(7))
 
 
@@ -57,3 +61,22 @@ def parse(text: str) -> Address:
     if match and 0 < int(match["port"]) < 65536:
         return InetAddress(match["ipv6"] or match["host"], int(match["port"]))
     raise ValueError(f'expected "unix:/PATH" or "inet:HOST:PORT", got "{text}"')
+
+
+def of_database(url: str) -> tuple[Address, ...]:
+    """Return where an SQLAlchemy URL has PostgreSQL looked for, as its driver is told; raise ValueError."""
+    try:
+        parsed = make_url(url)
+        _, told = parsed.get_dialect()().create_connect_args(parsed)
+    except ArgumentError as error:
+        raise ValueError("expected the URL of a database") from error
+    hosts = str(told.get("hostaddr") or told.get("host") or "localhost").split(",")
+    ports = str(told.get("port", "")).split(",")
+    ports *= len(hosts) if len(ports) == 1 else 1
+    return tuple(_server(host, port or str(POSTGRESQL)) for host, port in zip(hosts, ports, strict=True))
+
+
+def _server(host: str, port: str) -> Address:
+    if host.startswith("/"):
+        return parse(f"unix:{host}")
+    return parse(f"inet:[{host}]:{port}" if ":" in host else f"inet:{host or 'localhost'}:{port}")

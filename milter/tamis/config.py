@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -20,14 +19,15 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from tamis import address, preferences, units
+from tamis import address, preferences, refusal, units
 
 DEFAULT_PATH = "/etc/tamis/tamis.toml"
 ENVIRONMENT = "TAMIS_CONFIG"
+LONGEST = 86_400.0  # seconds that anything may be waited for; clocks and the database take no endless ones
+LARGEST = 1 << 40  # octets
 DETAIL = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
@@ -59,11 +59,11 @@ def _network(value: object) -> object:
     try:
         return ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
-        raise ValueError(f'expected a network such as "192.0.2.0/24", got {_shown(value)}') from None
+        raise ValueError(f'expected a network such as "192.0.2.0/24", got {refusal.shown(value)}') from None
 
 
-Seconds = Annotated[float, _unit(units.duration), Field(gt=0)]
-Octets = Annotated[int, _unit(units.size), Field(gt=0)]
+Seconds = Annotated[float, _unit(units.duration), Field(gt=0, le=LONGEST)]
+Octets = Annotated[int, _unit(units.size), Field(gt=0, le=LARGEST)]
 Address = Annotated[str, BeforeValidator(lambda value: _address(value) if isinstance(value, str) else value)]
 Domain = Annotated[str, BeforeValidator(lambda value: _domain(value) if isinstance(value, str) else value)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
@@ -123,10 +123,13 @@ class Store(Section):
         expected = 'expected "sqlite:////PATH" or "postgresql+psycopg://..."'  # what was given has a password
         try:
             url = make_url(value)
+            backend = url.get_backend_name()
+            if (backend == "sqlite" and url.database) or (
+                backend == "postgresql" and address.of_database(value)
+            ):
+                return value
         except (ArgumentError, ValueError):
-            raise ValueError(expected) from None
-        if url.get_backend_name() == "postgresql" or (url.get_backend_name() == "sqlite" and url.database):
-            return value
+            pass
         raise ValueError(expected)
 
 
@@ -192,14 +195,6 @@ class Outgoing(Section):
     spam_refuse: Annotated[Threshold, Field(gt=0)] = 15.0
 
 
-class SettingError(ValueError):
-    """A setting in [users] is wrong."""
-
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(text)
-        self.key = key
-
-
 def _settings(value: object) -> object:
     if not isinstance(value, Mapping):
         raise ValueError("expected a table of settings")
@@ -208,7 +203,7 @@ def _settings(value: object) -> object:
         try:
             found[key] = preferences.parse(key, given)
         except ValueError as error:
-            raise SettingError(key, str(error)) from error
+            raise refusal.SettingError(key, str(error)) from error
     return found
 
 
@@ -310,90 +305,16 @@ def read(file: Path) -> str:
 def parse(text: str, name: str) -> Config:
     """Return the checked configuration in a TOML text; name stands in errors. Raise ConfigError."""
     try:
-        config = Config.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError is one; numbers of thousands of digits raise another
         raise ConfigError(f"{name}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: not TOML: nested too deeply") from error
+    try:
+        config = Config.model_validate(tables)
     except ValidationError as error:
-        lines = _lines(text)
-        # A list whose only item is wrong is reported as empty, too.
-        wrong = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
-        raise ConfigError("\n".join(_explain(one, lines, name) for one in wrong)) from error
+        raise ConfigError(refusal.explain(error, text, name, model=Config)) from error
     if not config.mail.domains:
-        line = _lines(text).get(("mail", "domains"))
-        where = f"{name} line {line}" if line else name
+        where = refusal.place(("mail", "domains"), text, name)
         raise ConfigError(f'{where}: mail.domains: expected at least one domain, such as ["example.org"]')
     return config
-
-
-def _explain(error: ErrorDetails, lines: Mapping[tuple[str, ...], int], name: str) -> str:
-    """Return "FILE line N: KEY: what is expected" for one of pydantic's errors."""
-    location = tuple(str(part) for part in error["loc"] if not isinstance(part, int))
-    reason = error.get("ctx", {}).get("error")
-    if isinstance(reason, SettingError):
-        location = (
-            *location,
-            *((reason.key,) if (*location, reason.key) in lines else reason.key.split(".")),
-        )
-    key = location
-    while key and key not in lines:
-        key = key[:-1]
-    where = f"{name} line {lines[key]}" if key else name
-    given = error["input"]
-    match error["type"]:
-        case "extra_forbidden":
-            text = "unknown key" + _nearest(location)
-        case "value_error":
-            text = str(error["ctx"]["error"])
-        case "literal_error":
-            expected = error["ctx"]["expected"].replace("'", '"')
-            text = f"expected {expected}, got {_shown(given)}"
-        case "bool_type":
-            text = f"expected true or false, got {_shown(given)}"
-        case "tuple_type" | "frozen_set_type":
-            text = f"expected a list, got {_shown(given)}"
-        case "too_short":
-            text = f"expected at least one, got {_shown(given)}"
-        case "model_type" | "mapping_type":
-            text = f"expected a table, got {_shown(given)}"
-        case _:
-            message = error["msg"].replace("Input should be", "expected")
-            text = f"{message}, got {_shown(given)}"
-    return f"{where}: {'.'.join(location)}: {text}"
-
-
-def _shown(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower()[:80]
-
-
-def _nearest(location: tuple[str, ...]) -> str:
-    """Return the suggestion of the known key that is most like an unknown one."""
-    known = ["users." + name for name in ("defaults", "domains")]
-    for name, section in Config.model_fields.items():
-        known.append(name)
-        model = section.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            known.extend(f"{name}.{key}" for key in model.model_fields)
-    matches = difflib.get_close_matches(".".join(location), known, n=1, cutoff=0.5)
-    return f"; did you mean {matches[0]}?" if matches else ""
-
-
-TABLE = re.compile(r"\s*\[\[?([^\]]+)\]\]?")
-KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|[A-Za-z0-9_-]+))*)\s*=""")
-PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
-
-
-def _lines(text: str) -> Mapping[tuple[str, ...], int]:
-    """Return the line number of each table and key, which tomllib does not tell."""
-    found: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if match := KEY.match(line):
-            found.setdefault(table + _parts(match[1]), number)
-        elif match := TABLE.match(line):
-            table = _parts(match[1])
-            found.setdefault(table, number)
-    return found
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(a or b or c for a, b, c in PART.findall(dotted))

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from sqlalchemy import make_url
-
 from tamis import address
 from tamis.config import Config
-
-POSTGRESQL = 5432  # port (IANA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +55,11 @@ def _connections(config: Config) -> Iterator[Connection]:
     for clamd in config.antivirus.clamd:
         carries = "messages whose recipients want antivirus, and outgoing mail"
         yield _connection("antivirus", clamd, carries)
-    url = make_url(config.store.url)
-    if url.get_backend_name() != "sqlite":
-        given = url.query.get("host") or url.host or "localhost"  # in the query: a list, or a socket's folder
-        for host in (given,) if isinstance(given, str) else given:
-            yield _database(host, url.port or POSTGRESQL)
+    if not config.store.url.startswith("sqlite"):
+        for database in address.of_database(config.store.url):
+            yield _connection("store", str(database), "settings, accounts, tickets")
     if config.resend.relay:
         yield _connection("resend", config.resend.relay, "copies of messages, to the MTA")
-
-
-def _database(host: str, port: int) -> Connection:
-    carries = "settings, accounts, tickets"
-    if host.startswith("/"):
-        return Connection("store", f"unix:{host}", carries, leaves_host=False)
-    peer = address.InetAddress(host, port)
-    return Connection("store", str(peer), carries, leaves_host=not peer.is_loopback)
 
 
 def _connection(purpose: str, text: str, carries: str) -> Connection:

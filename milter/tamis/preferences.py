@@ -126,7 +126,7 @@ def _switch(value: object) -> str:
 def _bits(value: object) -> float:
     try:
         bits = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         bits = math.nan
     if not -MAX_THRESHOLD <= bits <= MAX_THRESHOLD:
         raise ValueError(f"expected bits such as 5.0, at most {MAX_THRESHOLD:g}, got {_shown(value)}")

@@ -206,6 +206,8 @@ class Conversation(asyncio.Protocol):
                 self._session.fields.append((name, value.removesuffix(b"\0")))
             elif word in self._acts:
                 self._acts[word](self, payload)
+                if self._transport.is_closing():  # SMFIC_QUIT: what follows was never said
+                    return
             if word in ANSWERED and not (self._session.quiet and word != NEVER_QUIET):
                 self._transport.write(GOES_ON)
         self._rest = data[at:]
@@ -214,6 +216,8 @@ class Conversation(asyncio.Protocol):
 
     def _negotiate(self, payload: bytes) -> None:
         """Ask for the actions that plans need, and to be asked for no answer before end of message."""
+        if len(payload) < OPTIONS.size:
+            raise ProtocolError
         version, actions, offered = OPTIONS.unpack_from(payload)
         quiet = offered & QUIET == QUIET
         steps = offered & ((QUIET if quiet else 0) | UNUSED | LEADING_SPACE)
