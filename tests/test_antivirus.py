@@ -13,6 +13,7 @@ import signal
 import socket
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,13 @@ def test_clamd_gets_a_descriptor_that_nobody_can_write_to() -> None:
 def test_a_message_over_the_limit_is_not_sent() -> None:
     with CountingClamd() as clamd:
         finding = scan(clamd.address, of=message(bytes(10**6 + 1)))
+
+    assert (finding, clamd.connections) == (UNSCANNABLE, 0)
+
+
+def test_a_message_of_which_a_part_was_not_kept_is_not_sent() -> None:
+    with CountingClamd() as clamd:
+        finding = scan(clamd.address, of=replace(message(b"hello\r\n"), omitted=1))
 
     assert (finding, clamd.connections) == (UNSCANNABLE, 0)
 

@@ -53,6 +53,10 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         ("[milter]\ndeadline = '60'", 'milter.deadline: expected a duration such as "30s"'),
         ("[milter]\ndeadline = 0", "milter.deadline: expected greater than 0, got 0"),
         ("[milter]\nmax_message = '50 apples'", 'milter.max_message: expected a size such as "25MB"'),
+        (
+            "[milter]\nmax_message = '50MB'\nmax_in_memory = '99MB'",
+            "milter.max_in_memory: expected at least twice max_message (100000000), or 0, got 99000000",
+        ),
         ("[milter]\nmode = 'dry'", 'milter.mode: expected "enforce" or "shadow", got "dry"'),
         ("[milter]\nworkers = '2'", "milter.workers: expected a valid integer"),
         ("[headers]\non_clean = 'yes'", 'headers.on_clean: expected true or false, got "yes"'),

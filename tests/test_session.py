@@ -52,6 +52,42 @@ def test_the_content_does_not_outlive_its_message() -> None:
     assert (session.chunks, session.fields) == ([], [])
 
 
+def test_a_very_large_body_is_kept_as_far_as_it_is_judged() -> None:
+    session = Session()
+    session.mail(b"<anna@example.net>", ())
+    for _ in range(5):
+        session.body(b"1234", 10)
+
+    message = session.message("4Xy7")
+
+    assert (message.body, message.omitted) == (b"123412341234", 8)
+    assert message.size == len(b"\r\n") + 20
+
+
+def test_a_dropped_message_leaves_nothing_in_memory() -> None:
+    session = Session()
+    session.mail(b"<anna@example.net>", ())
+    session.rcpt(b"<bob@example.org>", ())
+    session.fields.append((b"Subject", b" hello"))
+    session.body(b"one\r\n", 10)
+    session.received = 100
+
+    session.drop()
+
+    assert session.dropped
+    assert (session.octets, session.fields, session.chunks, session.recipients) == (0, [], [], [])
+
+
+def test_the_next_message_is_not_dropped_with_the_last() -> None:
+    session = Session()
+    session.mail(b"<anna@example.net>", ())
+    session.drop()
+
+    session.mail(b"<anna@example.net>", ())
+
+    assert not session.dropped
+
+
 def test_addresses_lose_their_brackets_only() -> None:
     assert path(b"<anna@example.net>") == "anna@example.net"
     assert path(b"anna@example.net") == "anna@example.net"

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from sqlalchemy import make_url
@@ -91,11 +92,25 @@ class Milter(Section):
     mode: Literal["enforce", "shadow"] = "enforce"
     deadline: Seconds = 60.0
     max_message: Octets = 50 * 10**6
+    max_in_memory: Annotated[int, _unit(units.size), Field(ge=0)] = 0
     max_in_flight: int = Field(default=200, ge=1, le=10000)
     drain: Seconds = 60.0
     recycle_messages: int = Field(default=100_000, ge=0)
     recycle_memory: Annotated[Octets, Field(ge=256 * 10**6)] = 10**9
     defer_mixed: bool = False
+
+    @field_validator("max_in_memory")
+    @classmethod
+    def _holds_two(cls, value: int, info: ValidationInfo) -> int:
+        largest = info.data.get("max_message", 0)
+        if 0 < value < 2 * largest:
+            raise ValueError(f"expected at least twice max_message ({2 * largest}), or 0, got {value}")
+        return value
+
+    @property
+    def memory(self) -> int:
+        """Octets of messages in one worker."""
+        return self.max_in_memory or 4 * self.max_message
 
 
 class Mail(Section):

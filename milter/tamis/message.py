@@ -62,6 +62,7 @@ class Message:
     envelope: Envelope
     fields: tuple[HeaderField, ...]
     body: bytes = field(repr=False)
+    omitted: int = 0  # octets at the end of a very large body that were not kept: it must not be handed on
 
     @cached_property
     def raw(self) -> bytes:
@@ -80,8 +81,8 @@ class Message:
 
     @cached_property
     def size(self) -> int:
-        """Octets of the message."""
-        return len(self.head) + 2 + len(self.body)
+        """Octets of the message, with those that were not kept."""
+        return len(self.head) + 2 + len(self.body) + self.omitted
 
     @cached_property
     def content(self) -> Content:

@@ -74,7 +74,7 @@ class Antivirus:
 
     async def run(self, message: Message) -> VirusFinding:
         """Return what the first clamd that answers says; ERROR where none does in time."""
-        if message.size > self._max_message:
+        if message.size > self._max_message or message.omitted:
             return VirusFinding(VirusStatus.UNSCANNABLE)
         end = self._clock() + self._timeout
         candidates = self._in_order()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -13,39 +12,13 @@ from typing import Protocol, TypeAlias
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
 from tamis.decision import Plan
+from tamis.front.gate import Gate
 from tamis.message import Message
 
 BACKLOG = 1024  # connections waiting to be accepted
 MAX_PACKET = 1 << 20  # octets; Postfix's header_size_limit is 102,400
 
 Handle: TypeAlias = Callable[[Message], Awaitable[Plan]]
-
-
-class Gate:
-    """Bounds how many messages are in flight."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._inside = 0
-        self._lock = threading.Lock()
-
-    @property
-    def inside(self) -> int:
-        """Messages in flight."""
-        return self._inside
-
-    def enter(self) -> bool:
-        """Take a place; False where none is free."""
-        with self._lock:
-            if self._inside >= self.limit:
-                return False
-            self._inside += 1
-            return True
-
-    def leave(self) -> None:
-        """Give the place back."""
-        with self._lock:
-            self._inside -= 1
 
 
 class Front(Protocol):

@@ -9,13 +9,11 @@ that same thread state.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
 import socket
 import sys
 import threading
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -24,8 +22,10 @@ import milter
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
 from tamis.decision import Plan
-from tamis.front.front import BACKLOG, MAX_PACKET, Gate, Handle, remove_stale
-from tamis.front.session import Session, text
+from tamis.front import library
+from tamis.front.front import BACKLOG, MAX_PACKET, Handle, remove_stale
+from tamis.front.gate import Gate
+from tamis.front.session import MAX_NAME, Session, cut
 from tamis.message import Message
 from tamis.policy.combine import unavailable
 
@@ -63,8 +63,8 @@ class Libmilter:
     _listener: socket.socket
 
     def __init__(self, settings: Milter) -> None:
-        self._patience = settings.deadline + GRACE
-        self.gate = Gate(settings.max_in_flight)
+        self.gate = Gate(settings)
+        self.apply(settings)
         self._here = threading.local()  # .session is the connection's, see the module's docstring
         self._sessions: set[Session] = set()  # of the open connections
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,7 +72,8 @@ class Libmilter:
     def apply(self, settings: Milter) -> None:
         """Take limits and times from [milter]; also while serving."""
         self._patience = settings.deadline + GRACE
-        self.gate.limit = settings.max_in_flight
+        self._max_message = settings.max_message
+        self.gate.apply(settings)
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
         """Open the listening socket, for this process and those that it forks; raise OSError.
@@ -88,12 +89,12 @@ class Libmilter:
             kind, host = ("inet6", f"[{address.host}]") if ":" in address.host else ("inet", address.host)
             milter.setconn(f"{kind}:{address.port}@{host}")
         milter.setbacklog(BACKLOG)
-        before = _listening()
+        before = library.listening()
         try:
             milter.opensocket(False)
         except milter.error as error:
-            raise OSError(_reason(address)) from error
-        (descriptor,) = _listening() - before
+            raise OSError(library.reason(address)) from error
+        (descriptor,) = library.listening() - before
         listener = socket.socket(fileno=descriptor)
         if isinstance(address, InetAddress):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -106,7 +107,7 @@ class Libmilter:
         self._listener = listener
         sys.excepthook = self._undecodable
         milter.set_exception_policy(milter.CONTINUE)
-        _set_max_packet()
+        library.set_max_packet(MAX_PACKET)
         threading.Thread(target=_run, name="libmilter", daemon=True).start()
 
     def leave(self) -> None:
@@ -165,7 +166,7 @@ class Libmilter:
         """Note the client; hostaddr is a tuple of address and port for inet and inet6."""
         # None after SMFIC_QUIT_NC: the next SMTP session on the connection, without a negotiation.
         session: Session = ctx.getpriv() or self._begin(ctx, quiet=self._here.session.quiet)
-        session.client_name = hostname
+        session.client_name = hostname[:MAX_NAME]
         if isinstance(hostaddr, tuple):
             session.client_ip = hostaddr[0].removeprefix("IPv6:")
         session.mta_name = _macro(ctx, "j") or ""
@@ -180,10 +181,10 @@ class Libmilter:
         self._sessions.add(session)
         return session
 
-    def helo(self, ctx: Any, name: str) -> int:
+    def helo(self, ctx: Any, host: str) -> int:
         """Note the HELO name."""
         session: Session = ctx.getpriv()
-        session.helo = name
+        session.helo = host[:MAX_NAME]
         return self._answer(session)
 
     def mail(self, ctx: Any, sender: bytes, *parameters: bytes) -> int:
@@ -195,34 +196,40 @@ class Libmilter:
         session.mta_name = _macro(ctx, "j") or session.mta_name
         if session.client_ip is None:
             session.client_ip = _macro(ctx, "{client_addr}")
-        return self._answer(session)
+        return self._noted(session, len(sender) + sum(map(len, parameters)))
 
     def rcpt(self, ctx: Any, recipient: bytes, *parameters: bytes) -> int:
         """Add a recipient."""
         session: Session = ctx.getpriv()
-        session.rcpt(recipient, parameters, _macro(ctx, "{rcpt_addr}") or "")
-        return self._answer(session)
+        resolved = _macro(ctx, "{rcpt_addr}") or ""
+        session.rcpt(recipient, parameters, resolved)
+        return self._noted(session, len(recipient) + sum(map(len, parameters)) + len(resolved))
 
     def header(self, ctx: Any, name: str, value: bytes) -> int:
         """Add a header field."""
         session: Session = ctx.getpriv()
         session.fields.append((name.encode("utf-8", "surrogateescape"), value))
-        return self._answer(session)
+        return self._noted(session, len(name) + len(value))
 
     def body(self, ctx: Any, chunk: bytes) -> int:
         """Add a part of the body."""
         session: Session = ctx.getpriv()
-        session.chunks.append(chunk)
-        return self._answer(session)
+        session.body(chunk, self._max_message)
+        return self._noted(session, len(chunk))
 
     def abort(self, ctx: Any) -> int:
         """Forget the message; the connection goes on."""
-        ctx.getpriv().forget()
+        session: Session = ctx.getpriv()
+        session.forget()
+        self.gate.release(session)
         return int(milter.CONTINUE)
 
     def close(self, ctx: Any) -> int:
         """Forget the connection."""
-        self._sessions.discard(ctx.getpriv())
+        session: Session | None = ctx.getpriv()
+        if session is not None:
+            self._sessions.discard(session)
+            self.gate.release(session)
         ctx.setpriv(None)
         return int(milter.CONTINUE)
 
@@ -237,17 +244,19 @@ class Libmilter:
     def _end_of_message(self, ctx: Any) -> int:
         session: Session = ctx.getpriv()
         queue_id = _macro(ctx, "i")
-        if session.failed:
+        self.gate.release(session)
+        octets, failed, dropped = session.octets, session.failed, session.dropped
+        message = session.message(queue_id)
+        if failed:
             log.error("%s: message not collected answer=tempfail", queue_id)
             return _refuse(ctx, unavailable(None))
-        message = session.message(queue_id)
-        if not self.gate.enter():
-            log.warning("%s: too many messages in flight limit=%d", queue_id, self.gate.limit)
+        if why_not := self.gate.too_much if dropped else self.gate.enter(octets):
+            log.warning("%s: %s answer=tempfail", queue_id, why_not)
             return _refuse(ctx, unavailable(None))
         try:
             plan = self._wait(message)
         finally:
-            self.gate.leave()
+            self.gate.leave(octets)
         if plan is None:
             log.error("%s: no answer within the deadline answer=tempfail", queue_id)
             return _refuse(ctx, unavailable(None))
@@ -283,6 +292,14 @@ class Libmilter:
         if not task.cancelled() and (error := task.exception()):
             log.error("pipeline failed error=%s", type(error).__name__)
 
+    def _noted(self, session: Session, octets: int) -> int:
+        """Count what a session has taken, and answer."""
+        session.received += octets
+        if session.dropped:
+            session.drop()  # what came since
+        self.gate.hold(session, session.octets)
+        return self._answer(session)
+
     def _answer(self, session: Session) -> int:
         return int(milter.NOREPLY if session.quiet else milter.CONTINUE)
 
@@ -300,8 +317,9 @@ class Libmilter:
         elif isinstance(error, UnicodeDecodeError) and trace is None:
             if session.recipients:
                 session.fields.append((error.object, b""))
+                self._noted(session, len(error.object))
             else:
-                session.helo = text(error.object)
+                session.helo = cut(error.object)
         else:
             session.failed = True
             log.error("callback failed error=%s", kind.__name__)
@@ -343,41 +361,3 @@ def _run() -> None:
         log.error("libmilter failed error=%s", type(error).__name__)
     logging.shutdown()
     os._exit(1)
-
-
-def _listening() -> set[int]:
-    """Return the descriptors of this process that are listening sockets."""
-    found = set()
-    for entry in Path("/proc/self/fd").iterdir():
-        descriptor = int(entry.name)
-        try:
-            with socket.socket(fileno=os.dup(descriptor)) as candidate:
-                if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    found.add(descriptor)
-        except OSError:
-            continue
-    return found
-
-
-def _reason(address: UnixAddress | InetAddress) -> str:
-    """Return why libmilter, which does not tell, cannot listen."""
-    try:
-        if isinstance(address, UnixAddress):
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.bind(address.path)
-            Path(address.path).unlink()
-        else:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            socket.create_server((address.host, address.port), family=family).close()
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return "libmilter gives no reason"
-
-
-def _set_max_packet() -> None:
-    """Raise libmilter's limit for one packet; pymilter has no call for it."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        if "/libmilter.so" in line:
-            ctypes.CDLL(line.split(maxsplit=5)[5]).smfi_setmaxdatasize(ctypes.c_size_t(MAX_PACKET))
-            return
-    log.warning("libmilter not found among the loaded libraries: long header fields will be tempfailed")

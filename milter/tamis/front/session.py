@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from tamis.message import Envelope, HeaderField, Message, Recipient
 
+MAX_NAME = 2048  # octets of a HELO or host name, or of a macro's value; Postfix's line_length_limit
+# What Python takes beside the octets that the MTA sent: objects and their places in lists.
+FIELD = 150  # octets
+RECIPIENT = 400  # octets
+
 
 def text(octets: bytes) -> str:
     """Return octets as text; those that are not UTF-8 survive as surrogates (PEP 383)."""
@@ -16,6 +21,11 @@ def path(octets: bytes) -> str:
     return address[1:-1] if address.startswith("<") and address.endswith(">") else address
 
 
+def cut(octets: bytes) -> str:
+    """Return a name that outlives a message as text, as far as one may go."""
+    return text(octets[:MAX_NAME])
+
+
 class Session:
     """One connection; mail() begins a message, the rest adds to it, message() or forget() ends it."""
 
@@ -26,13 +36,17 @@ class Session:
         "client_ip",
         "client_name",
         "daemon_name",
+        "dropped",
         "failed",
         "fields",
         "helo",
+        "kept",
         "mail_from",
         "mail_parameters",
         "mta_name",
+        "omitted",
         "quiet",
+        "received",
         "recipients",
     )
 
@@ -51,10 +65,22 @@ class Session:
         self.mail_from = ""
         self.mail_parameters: tuple[bytes, ...] = ()
         self.auth_user: str | None = None
+        self.failed = False  # a callback raised: what was collected is not the whole message
+        self.dropped = False  # there was no room for it
+        self._empty()
+
+    def drop(self) -> None:
+        """Let go of what was collected, as there is no room; its end will be answered with a tempfail."""
+        self.dropped = True
+        self._empty()
+
+    def _empty(self) -> None:
         self.recipients: list[Recipient] = []
         self.fields: list[HeaderField] = []
         self.chunks: list[bytes] = []
-        self.failed = False  # a callback raised: what was collected is not the whole message
+        self.received = 0  # octets, as the MTA sent them
+        self.kept = 0  # octets of the body
+        self.omitted = 0  # octets of the body that are not kept
 
     def mail(self, sender: bytes, parameters: tuple[bytes, ...]) -> None:
         """Begin a message."""
@@ -66,6 +92,20 @@ class Session:
     def rcpt(self, recipient: bytes, parameters: tuple[bytes, ...], resolved: str = "") -> None:
         """Add a recipient; resolved is the MTA's {rcpt_addr}."""
         self.recipients.append(Recipient(path(recipient), tuple(map(text, parameters)), resolved))
+
+    def body(self, chunk: bytes, most: int) -> None:
+        """Add a part of the body, unless there are more than so many octets of it already."""
+        if self.kept > most:
+            self.omitted += len(chunk)
+        else:
+            self.chunks.append(chunk)
+            self.kept += len(chunk)
+
+    @property
+    def octets(self) -> int:
+        """What the message takes in memory, about."""
+        objects = FIELD * len(self.fields) + RECIPIENT * len(self.recipients)
+        return self.received - self.omitted + objects
 
     def message(self, queue_id: str | None) -> Message:
         """Return the message collected, and forget it."""
@@ -81,6 +121,6 @@ class Session:
             mta_name=self.mta_name,
             mail_parameters=tuple(map(text, self.mail_parameters)),
         )
-        message = Message(envelope, tuple(self.fields), b"".join(self.chunks))
+        message = Message(envelope, tuple(self.fields), b"".join(self.chunks), self.omitted)
         self.forget()
         return message

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, cast
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
-from tamis.decision import Plan, Reply
-from tamis.front.front import BACKLOG, MAX_PACKET, Gate, Handle, remove_stale
-from tamis.front.session import Session, text
+from tamis.front.front import BACKLOG, MAX_PACKET, Handle, remove_stale
+from tamis.front.gate import Gate
+from tamis.front.packets import GOES_ON, NUMBER, carry_out, packet, refuse
+from tamis.front.session import Session, cut, text
 from tamis.message import Message
 from tamis.policy.combine import unavailable
 
@@ -40,12 +41,12 @@ MACROS = (
 )
 CHOSEN = b"".join(stage.to_bytes(4) + names + b"\0" for stage, names in MACROS)
 OF_A_MESSAGE = ("i", "auth_authen", "rcpt_addr")
+KEPT = frozenset((b"j", b"daemon_name", b"client_addr", *map(str.encode, OF_A_MESSAGE)))
 HEADER = ord("L")  # SMFIC_HEADER
+END_OF_MESSAGE = ord("E")  # SMFIC_BODYEOB
 ANSWERED = frozenset(b"CHMRTLNBU")  # the commands of the steps in QUIET, and SMFIC_UNKNOWN
 NEVER_QUIET = ord("U")
-GOES_ON = b"\0\0\0\1c"  # SMFIR_CONTINUE
 HEAD = struct.Struct("!IB")
-NUMBER = struct.Struct("!I")
 OPTIONS = struct.Struct("!III")
 PAUSE = 0.5  # seconds without new connections when there is no descriptor for one
 
@@ -62,13 +63,15 @@ class Stream:
     _listener: socket.socket
 
     def __init__(self, settings: Milter) -> None:
-        self.gate = Gate(settings.max_in_flight)
+        self.gate = Gate(settings)
+        self.max_message = settings.max_message
         self.conversations: set[Conversation] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def apply(self, settings: Milter) -> None:
         """Take limits and times from [milter]; also while serving."""
-        self.gate.limit = settings.max_in_flight
+        self.max_message = settings.max_message
+        self.gate.apply(settings)
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
         """Open the listening socket, for this process and those that it forks; raise OSError."""
@@ -156,7 +159,8 @@ class Conversation(asyncio.Protocol):
         self._session = Session()
         self._macros: dict[str, str] = {}
         self._leading_space = False
-        self._rest = b""  # received, and not taken yet
+        self._rest = bytearray()  # received, and not taken yet
+        self._enough = HEAD.size  # octets of it that can be taken
         self._answering: asyncio.Task[None] | None = None  # a message is in flight: what follows waits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -176,13 +180,22 @@ class Conversation(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Give up the message in flight: the MTA, which heard no answer, tries again."""
         self._front.conversations.discard(self)
+        self._front.gate.release(self)
         if self._answering is not None:
             self._answering.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Take the commands that are complete; what is wrong ends the connection, and the MTA tries again."""
+        if self._rest:
+            if len(self._rest) + len(data) < self._enough:  # not looked at with each octet that drips in
+                self._rest += data
+                return
+            data = b"".join((self._rest, data))
+        self._try(data)
+
+    def _try(self, data: bytes) -> None:
         try:
-            self._take(self._rest + data)
+            self._take(data)
         except ProtocolError:
             log.warning("connection ended: what came is not the milter protocol")
             self._transport.abort()
@@ -192,27 +205,49 @@ class Conversation(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         at, size = 0, len(data)
+        enough = HEAD.size
         while self._answering is None and size - at >= HEAD.size:
             length, word = HEAD.unpack_from(data, at)
             if not 0 < length <= MAX_PACKET:
                 raise ProtocolError
             end = at + NUMBER.size + length
             if end > size:
+                enough = NUMBER.size + length
                 break
             payload = data[at + HEAD.size : end]
             at = end
             if word == HEADER:
                 name, _, value = payload.partition(b"\0")
                 self._session.fields.append((name, value.removesuffix(b"\0")))
+            elif word == END_OF_MESSAGE:
+                self._session.received += at
+                self._end_of_message(payload)
             elif word in self._acts:
                 self._acts[word](self, payload)
                 if self._transport.is_closing():  # SMFIC_QUIT: what follows was never said
                     return
             if word in ANSWERED and not (self._session.quiet and word != NEVER_QUIET):
                 self._transport.write(GOES_ON)
-        self._rest = data[at:]
-        if len(self._rest) > 2 * MAX_PACKET:
-            raise ProtocolError
+        self._rest = bytearray(data[at:])
+        if self._answering is None:
+            self._enough = enough
+            self._count(at)
+        elif self._rest:
+            if size > 2 * MAX_PACKET:
+                raise ProtocolError
+            self._enough = 2 * MAX_PACKET
+
+    def _count(self, octets: int) -> None:
+        """Count what the session has taken."""
+        session = self._session
+        session.received += octets
+        if session.dropped:
+            session.drop()  # what came since
+        self._front.gate.hold(self, session.octets + len(self._rest))
+
+    def drop(self) -> None:
+        """Let go of the message that comes in."""
+        self._session.drop()
 
     def _negotiate(self, payload: bytes) -> None:
         """Ask for the actions that plans need, and to be asked for no answer before end of message."""
@@ -226,25 +261,27 @@ class Conversation(asyncio.Protocol):
         answer = OPTIONS.pack(min(version, VERSION), actions & ACTIONS, steps)
         if actions & CHOOSE_MACROS:
             answer += CHOSEN
-        self._transport.write(_packet(b"O", answer))
+        self._transport.write(packet(b"O", answer))
 
     def _macro(self, payload: bytes) -> None:
         words = payload[1:].split(b"\0")
         for name, value in zip(words[::2], words[1::2], strict=False):
-            self._macros[text(name).strip("{}")] = text(value)
+            bare = name.strip(b"{}")
+            if bare in KEPT:
+                self._macros[bare.decode()] = cut(value)
 
     def _connect(self, payload: bytes) -> None:
         """Note the client; its address follows family and port."""
         session = self._session
         name, _, place = payload.partition(b"\0")
-        session.client_name = text(name)
+        session.client_name = cut(name)
         if place[:1] in (b"4", b"6"):
             session.client_ip = text(place[3:].removesuffix(b"\0")).removeprefix("IPv6:")
         session.mta_name = self._macros.get("j", "")
         session.daemon_name = self._macros.get("daemon_name")
 
     def _helo(self, payload: bytes) -> None:
-        self._session.helo = text(payload.removesuffix(b"\0"))
+        self._session.helo = cut(payload.removesuffix(b"\0"))
 
     def _mail(self, payload: bytes) -> None:
         """Begin a message."""
@@ -262,7 +299,7 @@ class Conversation(asyncio.Protocol):
         self._session.rcpt(recipient, tuple(parameters), self._macros.get("rcpt_addr", ""))
 
     def _body(self, payload: bytes) -> None:
-        self._session.chunks.append(payload)
+        self._session.body(payload, self._front.max_message)
 
     def _abort(self, payload: bytes) -> None:
         """Forget the message; the connection goes on."""
@@ -285,35 +322,39 @@ class Conversation(asyncio.Protocol):
 
     def _end_of_message(self, payload: bytes) -> None:
         """Hand the message to the pipeline; SMFIC_BODYEOB may bring the last of the body."""
+        session = self._session
         if payload:
-            self._session.chunks.append(payload)
-        message = self._session.message(self._macros.get("i"))
+            session.body(payload, self._front.max_message)
+        self._front.gate.release(self)
+        octets, dropped = session.octets, session.dropped
+        message = session.message(self._macros.get("i"))
         self._forget_macros()
-        self._answering = self._front.start(self._answer(message))
+        self._answering = self._front.start(self._answer(message, octets, dropped=dropped))
 
-    async def _answer(self, message: Message) -> None:
-        """Wait for a message's plan and carry it out."""
-        answer = _refuse(unavailable(None))
+    async def _answer(self, message: Message, octets: int, *, dropped: bool) -> None:
+        """Wait for the plan of a message that takes so many octets and carry it out."""
+        answer = refuse(unavailable(None))
         gate = self._front.gate
         queue_id = message.envelope.queue_id
-        if gate.enter():
+        why_not = gate.too_much if dropped else gate.enter(octets)
+        if why_not is None:
             try:
                 plan = await self._front.handle(message)
-                answer = _carry_out(plan, leading_space=self._leading_space)
+                answer = carry_out(plan, leading_space=self._leading_space)
             except asyncio.CancelledError:
                 log.warning("%s: connection lost before the answer", queue_id)
                 raise
             except Exception as error:  # whatever it is, the MTA keeps the message and tries again
                 log.error("%s: pipeline failed error=%s", queue_id, type(error).__name__)
             finally:
-                gate.leave()
+                gate.leave(octets)
         else:
-            log.warning("%s: too many messages in flight limit=%d", queue_id, gate.limit)
+            log.warning("%s: %s answer=tempfail", queue_id, why_not)
         self._answering = None
         if not self._transport.is_closing():
             self._transport.write(answer)
             if self._rest:
-                self.data_received(b"")
+                self._try(bytes(self._rest))
 
     # By function and not by bound method: those would make a cycle, and what was told by an MTA that hung up
     # would stay in memory until Python looks for cycles.
@@ -322,7 +363,6 @@ class Conversation(asyncio.Protocol):
         ord("B"): _body,
         ord("C"): _connect,
         ord("D"): _macro,
-        ord("E"): _end_of_message,
         ord("H"): _helo,
         ord("K"): _next_session,  # SMFIC_QUIT_NC
         ord("M"): _mail,
@@ -330,40 +370,3 @@ class Conversation(asyncio.Protocol):
         ord("Q"): _quit,
         ord("R"): _rcpt,
     }
-
-
-def _packet(word: bytes, payload: bytes) -> bytes:
-    return NUMBER.pack(len(payload) + 1) + word + payload
-
-
-def _octets(*values: str) -> bytes:
-    return b"".join(value.encode("utf-8", "surrogateescape") + b"\0" for value in values)
-
-
-def _refuse(reply: Reply) -> bytes:
-    """Return SMFIR_REPLYCODE; Sendmail takes its text as a format, and so each "%" is doubled."""
-    return _packet(b"y", _octets(str(reply).replace("%", "%%")))
-
-
-def _carry_out(plan: Plan, *, leading_space: bool) -> bytes:
-    """Return all that the MTA is told of a plan, for one write."""
-    if plan.reply is not None:
-        return _refuse(plan.reply)
-    blank = " " if leading_space else ""
-    packets = [
-        _packet(b"m", NUMBER.pack(occurrence) + _octets(name, ""))  # SMFIR_CHGHEADER
-        for name, occurrence in plan.remove_fields
-    ]
-    packets += [
-        _packet(b"i", NUMBER.pack(0) + _octets(name, blank + value))  # SMFIR_INSHEADER
-        for name, value in reversed(plan.fields)  # each goes on top of the former
-    ]
-    packets += [_packet(b"-", _octets(f"<{one}>")) for one in plan.remove_recipients]  # SMFIR_DELRCPT
-    for recipient in plan.add_recipients:
-        path = f"<{recipient.address}>"
-        if recipient.parameters:  # SMFIR_ADDRCPT_PAR
-            packets.append(_packet(b"2", _octets(path, " ".join(recipient.parameters))))
-        else:  # SMFIR_ADDRCPT
-            packets.append(_packet(b"+", _octets(path)))
-    packets.append(GOES_ON)
-    return b"".join(packets)
