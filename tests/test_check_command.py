@@ -148,6 +148,26 @@ def test_the_store_and_the_models_are_checked(check: Check, clamd: Clamd) -> Non
     assert [status for part in ("store", "models") for status, _ in check.of(part)] == ["ok", "ok"]
 
 
+def test_metrics_that_can_be_written_are_right(check: Check, clamd: Clamd, tmp_path: Path) -> None:
+    check(clamd.address, metrics={"file": f"{tmp_path}/tamis.prom"})
+
+    ((status, text),) = check.of("metrics")
+    assert status == "ok"
+    assert text.startswith(f"{tmp_path}/tamis.prom can be written by ")
+
+
+def test_metrics_that_cannot_be_written_are_a_warning(check: Check, clamd: Clamd) -> None:
+    status = check(clamd.address, metrics={"file": "/nonexistent/tamis.prom"})
+
+    assert (status, check.of("metrics")[0][0]) == (0, "warning")
+
+
+def test_nothing_is_said_of_metrics_that_nobody_wants(check: Check, clamd: Clamd) -> None:
+    check(clamd.address)
+
+    assert check.of("metrics") == []
+
+
 def test_a_missing_relay_is_a_warning(check: Check, clamd: Clamd) -> None:
     check(clamd.address)
 

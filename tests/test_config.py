@@ -72,6 +72,10 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         ("[antispam]\nrefuse = -1", "antispam.refuse: expected greater than or equal to 0"),
         ("[outgoing]\nspam_refuse = 0", "outgoing.spam_refuse: expected greater than 0"),
         ("[antivirus]\nclamd = []", "antivirus.clamd: expected at least one, got []"),
+        ("[metrics]\nfile = 'tamis.prom'", 'metrics.file: expected "/PATH/NAME.prom", got "tamis.prom"'),
+        ('[metrics]\nfile = "/a\\u0000.prom"', 'metrics.file: expected "/PATH/NAME.prom"'),
+        ("[metrics]\nfile = '/run/tamis'", 'metrics.file: expected "/PATH/NAME.prom", got "/run/tamis"'),
+        ("[metrics]\ninterval = '10ms'", "metrics.interval: expected greater than or equal to 1"),
         ("[resend]\nrelay = 'here'", 'resend.relay: expected "unix:/PATH" or "inet:HOST:PORT"'),
         ("[users]\nmay_change = ['colour']", "tamis.toml line 4: users.may_change: expected "),
         (

@@ -13,6 +13,7 @@ from tamis.checks.rules.catalogue import RULES
 from tamis.config import Config
 from tamis.finding import Rule
 from tamis.preferences import KEYS
+from tamis.service.families import FAMILIES, Family
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
@@ -51,6 +52,13 @@ def test_every_setting_of_an_account_is_documented(key: str) -> None:
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: str(rule.name))
 def test_every_rule_is_documented_with_its_sentence(rule: Rule) -> None:
     assert f"| {rule.name} | {rule.about} |" in PAGES["rules.md"]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: str(family.name))
+def test_every_metric_is_documented_with_its_labels_and_its_sentence(family: Family) -> None:
+    labels = ", ".join(f"`{name}`" for name in family.labels)
+
+    assert f"| `{family.name}` | {labels} | {family.about} |" in PAGES["metrics.md"]
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))

@@ -8,16 +8,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.examples import INFECTED, SPAM, config, envelope, findings, member, message, resolution
+from tests.examples import (
+    INFECTED,
+    SCANNER_AWAY,
+    SPAM,
+    config,
+    envelope,
+    findings,
+    member,
+    message,
+    resolution,
+)
+from tests.prometheus import Samples
 
 from tamis.config import Config
 from tamis.decision import Plan
-from tamis.finding import Filter, Findings
+from tamis.finding import FailedCheck, Filter, Findings
 from tamis.interfaces import StoreUnavailable
 from tamis.message import Message
 from tamis.pipeline import Pipeline
 from tamis.policy.fields import MAX_REMOVED
 from tamis.preferences import Preferences, Resolution, Treatment
+from tamis.service.table import Table
+from tamis.service.textfile import exposition
 from tamis.ticket import Action, Means, Ticket
 
 NOW = 1_795_425_245_120  # 2026-11-23T09:14:05.120Z in milliseconds
@@ -44,6 +57,7 @@ class World:
         self._site = site or config()
         self._fails_at = fails_at
         self._hangs_at = hangs_at
+        self._metrics = Table()
 
     async def _step(self, name: str) -> None:
         self.events.append(name)
@@ -77,8 +91,13 @@ class World:
 
     def handle(self, one: Message) -> Plan:
         """Return the plan for a message, made at a fixed time."""
-        pipeline = Pipeline(self._site, self, self, self, now=lambda: NOW)
+        metrics = self._metrics.worker(0)
+        pipeline = Pipeline(self._site, self, self, self, metrics=metrics, now=lambda: NOW)
         return asyncio.run(pipeline.handle(one))
+
+    def counted(self) -> Samples:
+        """Return what was counted."""
+        return Samples(exposition(self._metrics, 1))
 
     def ticket(self, one: Message) -> Ticket:
         """Return the one ticket of a message."""
@@ -326,3 +345,71 @@ def test_the_log_has_one_line_of_ids_and_words(caplog: pytest.LogCaptureFixture)
     assert line.startswith(f"4Xy7: ticket={world.tickets[0].id} direction=incoming recipients=1 ")
     assert "antispam=spam graymail=none action=mark means=uniform ms=" in line
     assert not any(word in line for word in ("anna", "bob", "example", "Tomorrow", "Hello"))
+
+
+@pytest.mark.parametrize(
+    ("found", "site", "reason"),
+    [
+        (findings(antivirus=SCANNER_AWAY), config(), "clamd"),
+        (findings(antispam=FailedCheck()), config(antispam__on_error="tempfail"), "check"),
+        (
+            findings(antivirus=SCANNER_AWAY, graymail=FailedCheck()),
+            config(antivirus__on_error="pass", graymail__on_error="tempfail"),
+            "check",
+        ),
+    ],
+)
+def test_a_tempfail_is_counted_with_what_failed(found: Findings, site: Config, reason: str) -> None:
+    world = World(found, site=site)
+
+    world.handle(message())
+
+    assert world.counted()("tamis_tempfails_total", reason=reason) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"fails_at": "resolve"}, "store"),
+        ({"fails_at": "add"}, "store"),
+        ({"hangs_at": "add"}, "deadline"),
+        ({"hangs_at": "scan"}, "deadline"),
+    ],
+)
+def test_a_tempfail_is_counted_once_with_its_reason(fault: dict[str, str], reason: str) -> None:
+    world = World(site=config(milter__deadline=0.05), **fault)  # type: ignore[arg-type]  # as above
+
+    world.handle(message())
+
+    counted = world.counted()
+    assert counted("tamis_tempfails_total", reason=reason) == 1
+    assert counted("tamis_messages_total", direction="incoming", answer="tempfail") == 1
+
+
+def test_a_message_with_too_many_fields_of_ours_is_counted_as_such() -> None:
+    world = World()
+    fields = ((b"X-Spam-Flag", b" NO"),) * (MAX_REMOVED + 1)
+
+    world.handle(Message(envelope(), fields, b""))
+
+    assert world.counted()("tamis_tempfails_total", reason="fields") == 1
+
+
+def test_in_shadow_mode_the_answer_is_counted_as_it_was_and_the_action_as_it_would_have_been() -> None:
+    world = World(findings(antivirus=INFECTED), site=config(milter__mode="shadow"))
+
+    world.handle(message())
+
+    counted = world.counted()
+    assert counted("tamis_messages_total", direction="incoming", answer="accept") == 1
+    assert counted("tamis_recipients_total", direction="incoming", action="refuse") == 1
+
+
+def test_in_shadow_mode_nothing_is_a_tempfail() -> None:
+    world = World(fails_at="add", site=config(milter__mode="shadow"))
+
+    world.handle(message())
+
+    counted = world.counted()
+    assert counted("tamis_messages_total", direction="incoming", answer="accept") == 1
+    assert counted("tamis_tempfails_total", reason="store") == 0

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from tests.prometheus import Samples
 from tests.stores import NOON, make_config, make_ticket, running, stored, until, write_config, write_settings
 
 from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
 from tamis.preferences import Resolution
+from tamis.service.table import Table
+from tamis.service.textfile import exposition
 from tamis.store.database import Database
 from tamis.store.thread import Store
 
@@ -370,6 +373,30 @@ def test_worker_thread_survives_a_fault_of_ours(tmp_path: Path) -> None:
     asyncio.run(act())
 
     assert len(stored(config)) == 1
+
+
+def test_commits_and_failures_are_counted(tmp_path: Path) -> None:
+    class Faulty:
+        def resolve(self, addresses: Sequence[str]) -> Sequence[Resolution]:
+            raise StoreUnavailable("database is locked")
+
+    config = make_config(tmp_path)
+    table = Table()
+
+    async def act() -> None:
+        loop, metrics = asyncio.get_running_loop(), table.worker(0)
+        store = Store(Database(config.store), Faulty(), watched=[], loop=loop, metrics=metrics)
+        store.start()
+        with pytest.raises(StoreUnavailable):
+            await store.resolve(["bob@example.org"])
+        await asyncio.gather(*(store.add(make_ticket(milliseconds=NOON + one)) for one in range(3)))
+        store.close()
+
+    asyncio.run(act())
+
+    counted = Samples(exposition(table, 1))
+    assert counted("tamis_store_errors_total") == 1
+    assert counted("tamis_store_tickets_total") == 3
 
 
 def test_resolution_is_kept_while_nothing_changes(tmp_path: Path) -> None:

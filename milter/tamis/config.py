@@ -210,6 +210,20 @@ class Outgoing(Section):
     spam_refuse: Annotated[Threshold, Field(gt=0)] = 15.0
 
 
+class Metrics(Section):
+    """[metrics]: the file for Prometheus; "" for none."""
+
+    file: str = ""
+    interval: Annotated[Seconds, Field(ge=1)] = 15.0
+
+    @field_validator("file")
+    @classmethod
+    def _collected(cls, value: str) -> str:
+        if value and not (value.startswith("/") and value.endswith(".prom") and value.isprintable()):
+            raise ValueError(f'expected "/PATH/NAME.prom", got "{value}"')
+        return value
+
+
 def _settings(value: object) -> object:
     if not isinstance(value, Mapping):
         raise ValueError("expected a table of settings")
@@ -292,6 +306,7 @@ class Config(Section):
     accounts: Accounts = Accounts()
     resend: Resend = Resend()
     options: Options = Options()
+    metrics: Metrics = Metrics()
 
     def site_settings(self) -> Mapping[str, preferences.Value]:
         """Return the site's level of settings: [users.defaults] above [antispam] mark."""

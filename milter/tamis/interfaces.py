@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 from tamis.finding import GraymailFinding, SpamFinding, VirusFinding
 from tamis.message import Message
 from tamis.preferences import Resolution
-from tamis.ticket import Ticket
+from tamis.ticket import Direction, Ticket
 
 
 class StoreUnavailable(Exception):
@@ -61,3 +62,76 @@ class Source(Protocol):
 
         A name is an address, "@domain" for a catch-all or a domain alias (whose one target is "@other").
         """
+
+
+class Answer(StrEnum):
+    """What the MTA is told at end of message."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    TEMPFAIL = "tempfail"
+    NONE = "none"  # it hung up before
+
+
+class Tempfail(StrEnum):
+    """Why a message is to come again."""
+
+    IN_FLIGHT = "in_flight"
+    MEMORY = "memory"
+    STORE = "store"
+    CLAMD = "clamd"
+    CHECK = "check"
+    FIELDS = "fields"
+    DEADLINE = "deadline"
+    ERROR = "error"
+
+
+class Metrics(Protocol):
+    """What is counted for those who watch over the service; on the loop's thread, unless it says so."""
+
+    def answered(self, ticket: Ticket, answer: Answer, *, reason: Tempfail | None, seconds: float) -> None:
+        """Count a ticketed message, answered so many seconds after its end."""
+
+    def unticketed(
+        self, answer: Answer, reason: Tempfail | None = None, *, direction: Direction | None = None
+    ) -> None:
+        """Count a message that has no ticket; its direction may not be known."""
+
+    def clamd_answered(self, position: int, seconds: float) -> None:
+        """Count a good answer of the clamd at a position of antivirus.clamd, from 0."""
+
+    def clamd_failed(self, position: int) -> None:
+        """Count a request that a clamd gave no good answer to."""
+
+    def committed(self, tickets: int, seconds: float) -> None:
+        """Count a commit; on the store's thread."""
+
+    def store_failed(self) -> None:
+        """Count something that the store could not do; on the store's thread."""
+
+
+class Uncounted:
+    """Metrics of a process that nobody watches over."""
+
+    def answered(self, ticket: Ticket, answer: Answer, *, reason: Tempfail | None, seconds: float) -> None:
+        """Count nothing."""
+
+    def unticketed(
+        self, answer: Answer, reason: Tempfail | None = None, *, direction: Direction | None = None
+    ) -> None:
+        """Count nothing."""
+
+    def clamd_answered(self, position: int, seconds: float) -> None:
+        """Count nothing."""
+
+    def clamd_failed(self, position: int) -> None:
+        """Count nothing."""
+
+    def committed(self, tickets: int, seconds: float) -> None:
+        """Count nothing."""
+
+    def store_failed(self) -> None:
+        """Count nothing."""
+
+
+UNCOUNTED = Uncounted()

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from tamis.config import Config
 from tamis.decision import Decision, Plan
-from tamis.finding import Filter, Findings, Sender
-from tamis.interfaces import Directory, StoreUnavailable, Tickets
+from tamis.finding import FailedCheck, Filter, Findings, Sender, VirusStatus
+from tamis.interfaces import UNCOUNTED, Answer, Directory, Metrics, StoreUnavailable, Tempfail, Tickets
 from tamis.message import Message
 from tamis.policy.combine import combine, unavailable
 from tamis.policy.decide import decide, outside
@@ -39,6 +39,7 @@ class Judgement:
     direction: Direction
     sender_account: str | None
     plan: Plan
+    reason: Tempfail | None  # where the plan is to try again later
 
 
 async def judge(
@@ -54,7 +55,8 @@ async def judge(
     decisions = _decisions(message, way, resolutions, findings=findings, config=config)
     ours = way is Direction.INCOMING or any(one.local for one in decisions)
     remove = forged(message.fields, config.mail.authserv_id or envelope.mta_name) if ours else ()
-    if found is None or _too_many(remove, message):
+    too_many = _too_many(remove, message)
+    if found is None or too_many:
         decisions = [replace(one, action=Action.TEMPFAIL) for one in decisions]
     plan = combine(decisions, config, ticket_id=ticket_id, outgoing=checks)
     if plan.reply is None:
@@ -62,7 +64,28 @@ async def judge(
     account = None
     if way is Direction.OUTGOING:
         account = await _sender_account(message, directory)
-    return Judgement(way, account, plan)
+    reason = None
+    if answer_of(plan) is Answer.TEMPFAIL:
+        reason = Tempfail.FIELDS if too_many else _reason(found, config)
+    return Judgement(way, account, plan, reason)
+
+
+def answer_of(plan: Plan) -> Answer:
+    """Return what a plan tells the MTA."""
+    if plan.reply is None:
+        return Answer.ACCEPT
+    return Answer.TEMPFAIL if plan.reply.code.startswith("4") else Answer.REFUSE
+
+
+def _reason(found: Findings | None, config: Config) -> Tempfail:
+    """Return why a message with these facts, or none in time, is to come again."""
+    if found is None:
+        return Tempfail.DEADLINE
+    scanner_away = found.antivirus is not None and found.antivirus.status is VirusStatus.ERROR
+    if scanner_away and config.antivirus.on_error == "tempfail":
+        return Tempfail.CLAMD
+    failed = isinstance(found.antispam, FailedCheck) or isinstance(found.graymail, FailedCheck)
+    return Tempfail.CHECK if failed else Tempfail.ERROR
 
 
 async def _scan(message: Message, scanner: Scan, filters: frozenset[Filter]) -> Findings | None:
@@ -157,12 +180,14 @@ class Pipeline:
         tickets: Tickets,
         scanner: Scan,
         *,
+        metrics: Metrics = UNCOUNTED,
         now: Callable[[], int] = milliseconds_now,
     ) -> None:
         self._config = config
         self._directory = directory
         self._tickets = tickets
         self._scanner = scanner
+        self._metrics = metrics
         self._now = now
         self.inside = 0  # messages in hand
         self.handled = 0  # messages so far
@@ -179,15 +204,20 @@ class Pipeline:
     async def _answer(self, message: Message) -> Plan:
         started = time.perf_counter()
         shadow = self._config.milter.mode == "shadow"
-        answer = "accept" if shadow else "tempfail"
+        answer = Answer.ACCEPT if shadow else Answer.TEMPFAIL
         try:
             async with asyncio.timeout(self._config.milter.deadline):
                 return await self._handle(message, started)
         except StoreUnavailable as error:
             # Its text is the database's, about the store and never about a message.
             log.error("%s: store unavailable answer=%s cause=%s", message.envelope.queue_id, answer, error)
+            reason = Tempfail.STORE
         except TimeoutError:
             log.error("%s: deadline passed answer=%s", message.envelope.queue_id, answer)
+            reason = Tempfail.DEADLINE
+        self._metrics.unticketed(
+            answer, None if shadow else reason, direction=direction(message.envelope, self._config)
+        )
         return Plan((), Means.UNIFORM, None if shadow else unavailable(None))
 
     async def _handle(self, message: Message, started: float) -> Plan:
@@ -199,10 +229,13 @@ class Pipeline:
         )
         ticket = about(message, judgement, ticket_id=ticket_id, milliseconds=milliseconds, mode=mode)
         await self._tickets.add(ticket)
-        _log(ticket, (time.perf_counter() - started) * 1000)
+        seconds = time.perf_counter() - started
+        _log(ticket, seconds * 1000)
+        plan, reason = judgement.plan, judgement.reason
         if mode == "shadow":
-            return Plan(judgement.plan.decisions, judgement.plan.means)
-        return judgement.plan
+            plan, reason = Plan(plan.decisions, plan.means), None
+        self._metrics.answered(ticket, answer_of(plan), reason=reason, seconds=seconds)
+        return plan
 
 
 def _log(ticket: Ticket, elapsed: float) -> None:

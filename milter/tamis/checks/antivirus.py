@@ -12,6 +12,7 @@ from tamis import address
 from tamis.checks import clamd_wire
 from tamis.checks.clamd_wire import ScannerUnavailable
 from tamis.finding import VirusFinding, VirusStatus
+from tamis.interfaces import UNCOUNTED, Metrics
 from tamis.message import Message
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Clamd:
     """One clamd of the list, and how it has been doing."""
 
     where: address.Address
+    position: int  # in the list, from 0
     outage: Outage = field(default_factory=Outage)
     rests_until: float = 0.0  # by the filter's clock
 
@@ -60,15 +62,17 @@ class Antivirus:
         timeout: float,
         max_message: int,
         *,
+        metrics: Metrics = UNCOUNTED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the clamds in order of preference, and the seconds that all of them have for a message.
 
         Messages of more than max_message octets are not sent.
         """
-        self._clamds = [Clamd(address.parse(text)) for text in addresses]
+        self._clamds = [Clamd(address.parse(text), position) for position, text in enumerate(addresses)]
         self._timeout = SHARE * timeout
         self._max_message = max_message
+        self._metrics = metrics
         self._clock = clock
         self._outage = Outage()
 
@@ -81,13 +85,16 @@ class Antivirus:
         for number, clamd in enumerate(candidates):
             # A clamd that hangs leaves the next ones their share of the time.
             patience = (end - self._clock()) / (len(candidates) - number)
+            asked = time.perf_counter()
             try:
                 async with asyncio.timeout(patience):
                     finding = await clamd_wire.ask(clamd.where, message)
             except (OSError, ScannerUnavailable) as error:  # a TimeoutError is an OSError
                 self._note_failure(clamd, error)
+                self._metrics.clamd_failed(clamd.position)
             else:
                 self._note_answer(clamd)
+                self._metrics.clamd_answered(clamd.position, time.perf_counter() - asked)
                 return finding
         if self._outage.goes_on(self._clock()):
             log.warning("no clamd answers away=%.0fs", self._outage.lasted(self._clock()))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tamis import address
 from tamis import config as configuration
@@ -58,6 +61,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield from _scanners(config)
     yield _models(config)
     yield from _relay(config)
+    yield from _metrics(config)
     yield from (Line("mta", one.status, one.text) for one in mta.remarks(config))
 
 
@@ -119,3 +123,26 @@ def _relay(config: Config) -> Iterator[Line]:
         )
     if config.milter.defer_mixed:
         yield Line("relay", Status.WARNING, "milter.defer_mixed is not used yet")
+
+
+def _metrics(config: Config) -> Iterator[Line]:
+    """Say whether whoever runs this could write the file; mail does not depend on it."""
+    if not config.metrics.file:
+        return
+    folder = Path(config.metrics.file).parent
+    if not folder.is_dir():
+        yield Line(
+            "metrics", Status.WARNING, f"{folder} is not there: {config.metrics.file} cannot be written"
+        )
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield Line("metrics", Status.WARNING, f"{config.metrics.file} cannot be written by {_user()}")
+    else:
+        yield Line("metrics", Status.OK, f"{config.metrics.file} can be written by {_user()}")
+
+
+def _user() -> str:
+    """Return who runs this, as what he may write is not what the service's user may."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"

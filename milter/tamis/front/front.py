@@ -13,6 +13,7 @@ from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
 from tamis.decision import Plan
 from tamis.front.gate import Gate
+from tamis.interfaces import Metrics
 from tamis.message import Message
 
 BACKLOG = 1024  # connections waiting to be accepted
@@ -25,6 +26,7 @@ class Front(Protocol):
     """The front of one worker process."""
 
     gate: Gate
+    metrics: Metrics  # the worker's, from its start on; nothing is counted before
     handle: Handle  # the pipeline's; another one counts from the next end of message on
 
     def apply(self, settings: Milter) -> None:

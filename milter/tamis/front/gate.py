@@ -6,6 +6,7 @@ import threading
 from typing import Protocol
 
 from tamis.config import Milter
+from tamis.interfaces import Tempfail
 
 
 class Incoming(Protocol):
@@ -44,10 +45,11 @@ class Gate:
         """Octets in hand."""
         return self._octets
 
-    @property
-    def too_much(self) -> str:
-        """What the log says where there was no room."""
-        return f"too much mail in memory limit={self._max_octets}"
+    def words(self, reason: Tempfail) -> str:
+        """Return what the log says where there was no room."""
+        if reason is Tempfail.MEMORY:
+            return f"too much mail in memory limit={self._max_octets}"
+        return f"too many messages in flight limit={self._max_messages}"
 
     def hold(self, one: Incoming, octets: int) -> None:
         """Note what a message that comes in takes by now; where it gets too much, the largest are dropped.
@@ -65,13 +67,13 @@ class Gate:
         with self._lock:
             self._octets -= self._incoming.pop(one, 0)
 
-    def enter(self, octets: int) -> str | None:
-        """Take a place for a complete message; where there is none, return what the log shall say."""
+    def enter(self, octets: int) -> Tempfail | None:
+        """Take a place for a complete message; where there is none, return why."""
         with self._lock:
             if self._inside >= self._max_messages:
-                return f"too many messages in flight limit={self._max_messages}"
+                return Tempfail.IN_FLIGHT
             if self._in_flight + octets > self._max_octets:
-                return self.too_much
+                return Tempfail.MEMORY
             self._inside += 1
             self._in_flight += octets
             self._octets += octets

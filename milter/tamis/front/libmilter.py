@@ -26,6 +26,7 @@ from tamis.front import library
 from tamis.front.front import BACKLOG, MAX_PACKET, Handle, remove_stale
 from tamis.front.gate import Gate
 from tamis.front.session import MAX_NAME, Session, cut
+from tamis.interfaces import UNCOUNTED, Answer, Metrics, Tempfail
 from tamis.message import Message
 from tamis.policy.combine import unavailable
 
@@ -64,6 +65,7 @@ class Libmilter:
 
     def __init__(self, settings: Milter) -> None:
         self.gate = Gate(settings)
+        self.metrics: Metrics = UNCOUNTED
         self.apply(settings)
         self._here = threading.local()  # .session is the connection's, see the module's docstring
         self._sessions: set[Session] = set()  # of the open connections
@@ -239,6 +241,7 @@ class Libmilter:
             return self._end_of_message(ctx)
         except Exception as error:  # whatever it is, the MTA keeps the message and tries again
             log.error("front failed error=%s", type(error).__name__)
+            self._count(Tempfail.ERROR)
             return _refuse(ctx, unavailable(None))
 
     def _end_of_message(self, ctx: Any) -> int:
@@ -249,9 +252,12 @@ class Libmilter:
         message = session.message(queue_id)
         if failed:
             log.error("%s: message not collected answer=tempfail", queue_id)
+            self._count(Tempfail.ERROR)
             return _refuse(ctx, unavailable(None))
-        if why_not := self.gate.too_much if dropped else self.gate.enter(octets):
-            log.warning("%s: %s answer=tempfail", queue_id, why_not)
+        reason = Tempfail.MEMORY if dropped else self.gate.enter(octets)
+        if reason is not None:
+            log.warning("%s: %s answer=tempfail", queue_id, self.gate.words(reason))
+            self._count(reason)
             return _refuse(ctx, unavailable(None))
         try:
             plan = self._wait(message)
@@ -259,6 +265,7 @@ class Libmilter:
             self.gate.leave(octets)
         if plan is None:
             log.error("%s: no answer within the deadline answer=tempfail", queue_id)
+            self._count(Tempfail.DEADLINE)
             return _refuse(ctx, unavailable(None))
         return _carry_out(ctx, plan)
 
@@ -286,6 +293,10 @@ class Libmilter:
             self._loop.call_soon_threadsafe(lambda: [one.cancel() for one in task])
             return None
         return answer[0] if answer else None
+
+    def _count(self, reason: Tempfail) -> None:
+        """Count a tempfail, on the loop's thread."""
+        self._loop.call_soon_threadsafe(self.metrics.unticketed, Answer.TEMPFAIL, reason)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

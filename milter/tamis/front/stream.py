@@ -19,6 +19,7 @@ from tamis.front.front import BACKLOG, MAX_PACKET, Handle, remove_stale
 from tamis.front.gate import Gate
 from tamis.front.packets import GOES_ON, NUMBER, carry_out, packet, refuse
 from tamis.front.session import Session, cut, text
+from tamis.interfaces import UNCOUNTED, Answer, Metrics, Tempfail
 from tamis.message import Message
 from tamis.policy.combine import unavailable
 
@@ -64,6 +65,7 @@ class Stream:
 
     def __init__(self, settings: Milter) -> None:
         self.gate = Gate(settings)
+        self.metrics: Metrics = UNCOUNTED
         self.max_message = settings.max_message
         self.conversations: set[Conversation] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -336,20 +338,23 @@ class Conversation(asyncio.Protocol):
         answer = refuse(unavailable(None))
         gate = self._front.gate
         queue_id = message.envelope.queue_id
-        why_not = gate.too_much if dropped else gate.enter(octets)
-        if why_not is None:
+        reason = Tempfail.MEMORY if dropped else gate.enter(octets)
+        if reason is None:
             try:
                 plan = await self._front.handle(message)
                 answer = carry_out(plan, leading_space=self._leading_space)
             except asyncio.CancelledError:
                 log.warning("%s: connection lost before the answer", queue_id)
+                self._front.metrics.unticketed(Answer.NONE)
                 raise
             except Exception as error:  # whatever it is, the MTA keeps the message and tries again
                 log.error("%s: pipeline failed error=%s", queue_id, type(error).__name__)
+                self._front.metrics.unticketed(Answer.TEMPFAIL, Tempfail.ERROR)
             finally:
                 gate.leave(octets)
         else:
-            log.warning("%s: %s answer=tempfail", queue_id, why_not)
+            log.warning("%s: %s answer=tempfail", queue_id, gate.words(reason))
+            self._front.metrics.unticketed(Answer.TEMPFAIL, reason)
         self._answering = None
         if not self._transport.is_closing():
             self._transport.write(answer)

@@ -28,9 +28,11 @@ class Child:
     pid: int
     control: socket.socket
     version: int  # of the configuration that it has
+    slot: int  # its row among the metrics
     state: State = State.STARTING
     started: float = field(default_factory=time.monotonic)
     owes: float | None = None  # monotonic time since when a word of it is due
+    hung: bool = False  # and therefore was killed
     told: int | None = None  # version of the configuration that it was told and has not taken yet
 
     def __post_init__(self) -> None:
@@ -83,7 +85,8 @@ class Child:
         self.tell(pipe.RETIRE)
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once, as it hangs."""
+        self.hung = True
         os.kill(self.pid, signal.SIGKILL)
 
     def bury(self) -> int:

@@ -15,6 +15,7 @@ from tamis.checks.graymail import Graymail
 from tamis.config import Config, ConfigError
 from tamis.front.front import Front
 from tamis.front.stream import Stream
+from tamis.interfaces import UNCOUNTED, Metrics
 from tamis.learning.features import Latest
 from tamis.learning.model import GraymailModel, SpamModel, load
 from tamis.scan import SHARE, Scanner
@@ -69,13 +70,15 @@ def front(config: Config) -> Front:
             return Libmilter(milter)
 
 
-def scanner(config: Config, loaded: Filters, executor: Executor | None = None) -> Scanner:
+def scanner(
+    config: Config, loaded: Filters, executor: Executor | None = None, *, metrics: Metrics = UNCOUNTED
+) -> Scanner:
     """Return the filters of one process for one event loop; big messages are judged in the executor."""
     # All clamds of the list share the time in which Scanner waits, so that the last one is reached.
     patience = min(config.antivirus.timeout, SHARE * config.milter.deadline)
     return Scanner(
         config,
-        antivirus=Antivirus(config.antivirus.clamd, patience, config.milter.max_message),
+        antivirus=Antivirus(config.antivirus.clamd, patience, config.milter.max_message, metrics=metrics),
         antispam=loaded.antispam,
         graymail=loaded.graymail,
         executor=executor or big_messages(),
@@ -87,12 +90,13 @@ def big_messages() -> Executor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="big")
 
 
-def store(config: Config, loop: asyncio.AbstractEventLoop) -> Store:
+def store(config: Config, loop: asyncio.AbstractEventLoop, *, metrics: Metrics = UNCOUNTED) -> Store:
     """Return the store of one process; start() it on use and close() it at the end."""
     database = Database(config.store)
     tables, sources = _sources(config, database)
     accounts = Accounts(config, sources, tables)
-    return Store(database, accounts, watched=list(dict.fromkeys((tables, *sources))), loop=loop)
+    watched = list(dict.fromkeys((tables, *sources)))
+    return Store(database, accounts, watched=watched, loop=loop, metrics=metrics)
 
 
 def named_accounts(config: Config, database: Database) -> Accounts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import grp
+import itertools
 import logging
 import os
 import selectors
@@ -19,8 +20,11 @@ from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
 from tamis.service import parts, pipe, worker
 from tamis.service.children import Child, State
+from tamis.service.families import Reload, Restart
 from tamis.service.limits import allow_descriptors, forbid_dumps
 from tamis.service.systemd import notify, reloading, watchdog
+from tamis.service.table import Row, Table
+from tamis.service.textfile import TextFile
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,8 @@ class Supervisor:
         self._asked_to_reload = False
         self._working_on = "ready"  # what is announced once all workers are as they should be
         self._selector = selectors.DefaultSelector()
+        self._metrics = Table()
+        self._textfile = TextFile(self._metrics, self._config)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; raise OSError for the socket, StoreUnavailable for the store."""
@@ -62,6 +68,7 @@ class Supervisor:
         allow_descriptors()
         self._listen_to_signals()
         self._listener = self._open()
+        self._metrics.own.started()
         gc.freeze()
         milter = self._config.milter
         log.info("listening on %s workers=%d mode=%s", milter.listen, self._wanted, milter.mode)
@@ -74,6 +81,7 @@ class Supervisor:
         finally:
             self._close()
         self._stop_workers()
+        self._textfile.remove()
         log.info("stopped")
 
     @property
@@ -145,10 +153,13 @@ class Supervisor:
         except (ConfigError, StoreUnavailable, OSError) as error:
             for line in str(error).splitlines():
                 log.error("configuration not reloaded, the former stays: %s", line)
+            self._metrics.own.reloaded(Reload.FAILED)
             notify("READY=1")
             return
         former, self._config, self._text = self._config, new, text
         self._version += 1
+        self._metrics.own.reloaded(Reload.OK)
+        self._textfile.apply(new)
         for key in ("listen", "front"):
             if getattr(new.milter, key) != getattr(former.milter, key):
                 log.warning("milter.%s has changed: restart to apply that", key)
@@ -163,6 +174,8 @@ class Supervisor:
         while self._count(State.STARTING, State.SERVING) < self._wanted:
             if time.monotonic() < self._next_start:
                 return
+            slot = self._free_slot()
+            metrics = self._metrics.worker(slot)
             try:
                 ours, theirs = pipe.pair()
                 pid = os.fork()
@@ -171,13 +184,18 @@ class Supervisor:
                 self._postpone(2 * self._pause)
                 return
             if pid == 0:
-                self._become_worker(ours, theirs)
+                self._become_worker(ours, theirs, metrics)
             theirs.close()
-            one = Child(pid, ours, self._version)
+            one = Child(pid, ours, self._version, slot)
             self._children.append(one)
             self._selector.register(ours, selectors.EVENT_READ, one)
 
-    def _become_worker(self, ours: socket.socket, theirs: socket.socket) -> None:
+    def _free_slot(self) -> int:
+        """Return the lowest number that no worker has."""
+        taken = {one.slot for one in self._children}
+        return next(slot for slot in itertools.count() if slot not in taken)
+
+    def _become_worker(self, ours: socket.socket, theirs: socket.socket, metrics: Row) -> None:
         """Leave the supervisor's things and serve; never return."""
         try:
             os.setpgid(0, 0)  # a terminal's Ctrl-C is for the supervisor alone
@@ -189,7 +207,14 @@ class Supervisor:
             for one in (*self._wakeup, ours, *(other.control for other in self._children)):
                 one.close()  # else the others' pipes would not end with the supervisor
             self._front.apply(self._config.milter)
-            worker.run(self._config, self._learned, self._front, listener=self._listener, control=theirs)
+            worker.run(
+                self._config,
+                self._learned,
+                self._front,
+                listener=self._listener,
+                control=theirs,
+                metrics=metrics,
+            )
         except BaseException as error:
             log.error("worker cannot start error=%s: %s", type(error).__name__, error)
         finally:
@@ -246,6 +271,7 @@ class Supervisor:
         for one in self._children:
             if one.state is State.WORN:
                 log.info("worker replaced pid=%d age=%.0fs", one.pid, one.age)
+                self._metrics.own.restarted(Restart.RECYCLED)
                 one.retire()
         if self._working_on and all(one.version == self._version for one in self._children):
             log.info("%s workers=%d", self._working_on, self._wanted)
@@ -263,16 +289,21 @@ class Supervisor:
                 one.ping()
         if watchdog() is not None:
             notify("WATCHDOG=1")
+        ready = self._count(State.SERVING, State.WORN)
+        self._metrics.own.workers(wanted=self._wanted, ready=ready)
+        self._textfile.write()
 
     def _bury(self, dead: Child) -> None:
         self._selector.unregister(dead.control)
         self._children.remove(dead)
         status = dead.bury()
+        self._metrics.worker(dead.slot).reset()
         if self._stopping:
             return
         if dead.state is State.LEAVING and status == 0:
             log.info("worker ended pid=%d age=%.0fs", dead.pid, dead.age)
             return
+        self._metrics.own.restarted(Restart.HUNG if dead.hung else Restart.DIED)
         self._postpone(FIRST_PAUSE if dead.age > YOUNG else 2 * self._pause)
         log.error(
             "worker died pid=%d status=%d age=%.0fs restart_in=%.1fs", dead.pid, status, dead.age, self._pause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -22,6 +23,7 @@ from tamis.config import Config, Milter
 from tamis.front.front import Front
 from tamis.pipeline import Pipeline
 from tamis.service import parts, pipe
+from tamis.service.table import Row
 from tamis.store.thread import Store
 
 log = logging.getLogger(__name__)
@@ -42,12 +44,13 @@ def run(
     *,
     listener: socket.socket,
     control: socket.socket,
+    metrics: Row,
 ) -> NoReturn:
     """Serve until the supervisor says stop; end the process."""
     threading.excepthook = thread_failed
     loop = uvloop.new_event_loop()
     loop.set_exception_handler(_loop_failed)
-    one = Worker(config, learned, front, loop=loop)
+    one = Worker(config, learned, front, loop=loop, metrics=metrics)
     gc.freeze()
     gc.set_threshold(*COLLECT)
     loop.run_until_complete(one.serve(listener, control))
@@ -76,10 +79,18 @@ class Worker:
     """Serves, and does what the supervisor says."""
 
     def __init__(
-        self, config: Config, learned: parts.Models, front: Front, *, loop: asyncio.AbstractEventLoop
+        self,
+        config: Config,
+        learned: parts.Models,
+        front: Front,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        metrics: Row,
     ) -> None:
         self._learned = learned
+        self._metrics = metrics
         self._front = front
+        self._front.metrics = metrics
         self._loop = loop
         self._big = parts.big_messages()
         self._born = time.monotonic()
@@ -94,10 +105,11 @@ class Worker:
 
     def _make(self, config: Config) -> Setup:
         """Return the parts that a configuration makes; raise ConfigError."""
-        scanner = parts.scanner(config, parts.filters(config, self._learned), self._big)
-        store = parts.store(config, self._loop)
+        metrics = self._metrics
+        scanner = parts.scanner(config, parts.filters(config, self._learned), self._big, metrics=metrics)
+        store = parts.store(config, self._loop, metrics=metrics)
         store.start()
-        return Setup(config.milter, store, Pipeline(config, store, store, scanner))
+        return Setup(config.milter, store, Pipeline(config, store, store, scanner, metrics=metrics))
 
     async def serve(self, listener: socket.socket, control: socket.socket) -> None:
         """Serve until the supervisor says stop or is gone, or a retired worker's last connection ends."""
@@ -156,17 +168,31 @@ class Worker:
         await asyncio.to_thread(former.store.close)
 
     async def _look_at_wear(self) -> None:
-        """Ask to be replaced, once, after so many messages or with so much memory."""
+        """Note how we are, and ask to be replaced, once, after so many messages or with so much memory."""
+        asked = False
         while True:
+            with contextlib.suppress(OSError):  # no descriptor is free, for now
+                memory = _resident()
+                self._metrics.sample(
+                    in_flight=self._front.gate.inside,
+                    held=self._front.gate.octets,
+                    connections=self._front.connections,
+                    memory=memory,
+                )
+                if not asked and self._is_worn(memory):
+                    asked = True
+                    self._control.write(pipe.WORN)
             await asyncio.sleep(WEAR)
-            milter = self._setup.milter
-            handled = self._handled + self._setup.pipeline.handled
-            memory = _resident()
-            used_up = 0 < milter.recycle_messages * self._share <= handled
-            if used_up or (memory > milter.recycle_memory and time.monotonic() - self._born > YOUNG):
-                log.info("worn messages=%d memory=%dMB", handled, memory // 10**6)
-                self._control.write(pipe.WORN)
-                return
+
+    def _is_worn(self, memory: int) -> bool:
+        """Tell whether a process with so many octets in memory has done its part."""
+        milter = self._setup.milter
+        handled = self._handled + self._setup.pipeline.handled
+        used_up = 0 < milter.recycle_messages * self._share <= handled
+        if used_up or (memory > milter.recycle_memory and time.monotonic() - self._born > YOUNG):
+            log.info("worn messages=%d memory=%dMB", handled, memory // 10**6)
+            return True
+        return False
 
     def _leave(self) -> None:
         if not self._leaving:

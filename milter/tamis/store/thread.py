@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from tamis.interfaces import StoreUnavailable
+from tamis.interfaces import UNCOUNTED, Metrics, StoreUnavailable
 from tamis.preferences import Resolution
 from tamis.store import tickets
 from tamis.store.database import Database, Refused
@@ -78,11 +78,13 @@ class Store:
         *,
         watched: Sequence[Watched],
         loop: asyncio.AbstractEventLoop,
+        metrics: Metrics = UNCOUNTED,
     ) -> None:
         self._database = database
         self._resolver = resolver
         self._watched = watched
         self._loop = loop
+        self._metrics = metrics
         self._cache: OrderedDict[str, Resolution] = OrderedDict()  # only touched on the loop; latest use last
         self._jobs: queue.SimpleQueue[Addition | Lookup | None] = queue.SimpleQueue()  # None: end
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
@@ -203,15 +205,19 @@ class Store:
         self._hand_over(lambda: self._keep(jobs, found))
 
     def _write(self, jobs: Sequence[Addition]) -> None:
+        started = time.perf_counter()
         rows = tickets.rows([job.ticket for job in jobs])
         with self._database.writing() as connection:
             waiting = [job for job in jobs if not job.future.cancelled()]
             if len(waiting) < len(jobs):  # some were told "try again" while we waited for the lock
                 rows = tickets.rows([job.ticket for job in waiting])
             tickets.add(connection, rows)
+        self._metrics.committed(len(waiting), time.perf_counter() - started)
         self._hand_over(lambda: _succeed(jobs))
 
     def _fail(self, jobs: Sequence[Job], text: str) -> None:
+        self._metrics.store_failed()
+
         def fail() -> None:
             for job in jobs:
                 if not job.future.done():
