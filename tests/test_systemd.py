@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers import clamd as scanner
 from tests.servers import mail, systemd
 from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
@@ -19,11 +21,13 @@ from tests.servers.postfix import SUDO
 from tests.servers.systemd import FILES, UNIT
 
 from tamis import units
+from tamis.checks.clamd import parse
 from tamis.config import Config
 from tamis.message import Envelope, Recipient
 from tamis.sandbox.client import Verdict
 from tamis.service import supervisor
 
+CLAMD = FILES / "clamav-daemon.service.d"
 EXPOSURE = 20  # tenths of systemd-analyze's points: below it, "OK"
 BOB = Envelope(mail_from="pat@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
 GROUPS = "root:x:0:\npostfix:x:105:\n"
@@ -32,13 +36,7 @@ USERS = "root:x:0:0::/root:/bin/sh\npostfix:x:105:105::/var/spool/postfix:/usr/s
 
 def verified(folder: Path, unit: str, text: str) -> str:
     """Return what systemd-analyze has against a unit, once its program is one that is here."""
-    programs = {
-        "ExecStart=tamis": f"ExecStart={sys.executable}",
-        "ExecStart=/usr/sbin/clamd": "ExecStart=true",
-    }
-    for name, here in programs.items():
-        text = text.replace(name, here)
-    (folder / unit).write_text(text)
+    (folder / unit).write_text(re.sub("ExecStart=[^ ]+", f"ExecStart={sys.executable}", text))
     done = systemd.run("usr/bin/systemd-analyze", "verify", "--man=no", folder / unit, units=folder)
     return done.stdout + done.stderr
 
@@ -75,6 +73,26 @@ def test_what_is_down_at_night_is_started_again() -> None:
     settings = systemd.settings()
 
     assert (settings["Restart"], settings["StartLimitIntervalSec"]) == (["always"], ["0"])
+
+
+# --- clamd's drop-in -------------------------------------------------------------------------------
+
+
+def test_systemd_understands_clamds_drop_in(tmp_path: Path) -> None:
+    drop_in = CLAMD / "tamis.conf"
+    (tmp_path / CLAMD.name).mkdir()
+    (tmp_path / CLAMD.name / drop_in.name).write_text(drop_in.read_text())
+    service = scanner.UNPACKED / "lib/systemd/system/clamav-daemon.service"
+    (tmp_path / "clamav-daemon.socket").write_text("[Socket]\nListenStream=/run/clamav/clamd.ctl\n")
+
+    assert verified(tmp_path, service.name, service.read_text()) == ""
+
+
+def test_clamd_unpacks_where_its_drop_in_has_memory() -> None:
+    folder, _, _ = systemd.settings(CLAMD / "tamis.conf")["TemporaryFileSystem"][0].partition(":")
+    shipped = parse((FILES.parent / "conf/clamd.conf").read_text())
+
+    assert shipped["TemporaryDirectory"] == (folder,)
 
 
 # --- What the unit leaves to Tamis -----------------------------------------------------------------

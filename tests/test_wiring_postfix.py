@@ -188,10 +188,11 @@ def test_a_public_listener_on_a_port_of_its_own_is_a_warning(host: Host) -> None
     ]
 
 
-def test_a_postfix_of_loopback_only_has_no_public_listener(host: Host) -> None:
+@pytest.mark.parametrize("interfaces", ["loopback-only", "localhost", "127.0.0.1, ::1"])
+def test_a_postfix_on_loopback_has_no_public_listener(host: Host, interfaces: str) -> None:
     host.master = MASTER + "2525 inet n - y - - smtpd\n  -o smtpd_milters=\n"
 
-    assert host.troubles(inet_interfaces="loopback-only") == []
+    assert host.troubles(inet_interfaces=interfaces) == []
 
 
 def test_local_programs_past_tamis_are_a_warning(host: Host) -> None:

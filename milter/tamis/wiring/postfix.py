@@ -75,9 +75,8 @@ class Service:
         host = place.rpartition(":")[0].strip("[]")
         if kind == "pass":  # behind postscreen(8)
             return True
-        if host:
-            return not InetAddress(host, 0).is_loopback
-        return self.parameters["inet_interfaces"] != "loopback-only"
+        hosts = [host] if host else words(self.parameters["inet_interfaces"])
+        return not all(one == "loopback-only" or InetAddress(one, 0).is_loopback for one in hosts)
 
 
 @dataclass(frozen=True, slots=True)
