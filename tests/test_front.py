@@ -227,7 +227,7 @@ def test_messages_beyond_the_limit_are_tempfailed_at_once_and_others_go_on(name:
         shutil.rmtree(folder)
         return beyond, [*await asyncio.gather(*inside), await one(RAW)]
 
-    with echo(name, limit=4) as front:
+    with echo(name, {"max_in_flight": 4}) as front:
         beyond, others = asyncio.run(story(front))
 
     assert beyond == [Verdict.TEMPFAIL] * 2

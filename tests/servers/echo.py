@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -43,11 +43,10 @@ async def tell(message: Message) -> Plan:
     return Plan((), Means.UNIFORM, fields=(("X-Digest", digest), ("X-Facts", json.dumps(facts))))
 
 
-def main(front: str, listen: str, deadline: str, limit: str) -> None:
-    """Serve until killed; print a line once the socket is there."""
+def main(listen: str, settings: str) -> None:
+    """Serve until killed; print a line once the socket is there. Take [milter] as JSON."""
     logs.set_up()
-    settings = {"front": front, "deadline": f"{deadline}s", "max_in_flight": int(limit)}
-    one = parts.front(Config.model_validate({"milter": settings}))
+    one = parts.front(Config.model_validate({"milter": json.loads(settings)}))
     listener = one.listen(parse(listen))
     loop = uvloop.new_event_loop()
     loop.run_until_complete(one.serve(tell, listener))
@@ -68,12 +67,12 @@ class Echo:
 
 
 @contextmanager
-def echo(front: str, *, deadline: float = 30, limit: int = 100) -> Iterator[Echo]:
-    """Run it on a unix socket of its own."""
+def echo(front: str, settings: Mapping[str, object] | None = None) -> Iterator[Echo]:
+    """Run it on a unix socket of its own, with settings of [milter]."""
     with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
         one = Echo(f"unix:{folder}/front.sock", Path(folder) / "log")
-        command = [sys.executable, "-m", "tests.servers.echo", front, one.address]
-        command += [str(deadline), str(limit)]
+        given = json.dumps({"front": front, "deadline": "30s", **(settings or {})})
+        command = [sys.executable, "-m", "tests.servers.echo", one.address, given]
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,
