@@ -9,7 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -108,7 +108,10 @@ def confinement() -> tuple[str, ...]:
 @pytest.mark.parametrize("front", ["stream", "libmilter"])
 def test_every_kind_of_message_is_served_in_confinement(tmp_path: Path, clamd: Clamd, front: str) -> None:
     group = grp.getgrgid(os.getegid()).gr_name
-    overrides = {"milter": {"front": front, "workers": 2, "socket_group": group}}
+    overrides: Mapping[str, Mapping[str, object]] = {
+        "milter": {"front": front, "workers": 2, "socket_group": group},
+        "metrics": {"file": f"{tmp_path}/tamis.prom"},
+    }
     with Milter(tmp_path, overrides, clamd=clamd.address, prefix=confinement()) as milter:
         kinds = (mail.letter, mail.gtube, mail.newsletter, mail.eicar_in_zip)
 

@@ -73,8 +73,8 @@ class Service:
         """Whether others than this host reach it."""
         place, _, kind = self.name.partition("/")
         host = place.rpartition(":")[0].strip("[]")
-        if kind == "pass":  # behind postscreen(8)
-            return True
+        if kind != "inet":
+            return kind == "pass"  # behind postscreen(8)
         hosts = [host] if host else words(self.parameters["inet_interfaces"])
         return not all(one == "loopback-only" or InetAddress(one, 0).is_loopback for one in hosts)
 

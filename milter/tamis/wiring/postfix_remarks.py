@@ -24,7 +24,6 @@ class Use:
 
     service: Service
     milter: Milter
-    parameter: str  # the list that names Tamis for it
 
     def value(self, name: str) -> str:
         """Return a parameter milter_NAME as it is in force for Tamis."""
@@ -76,7 +75,7 @@ def _each(uses: list[Use], judge: Callable[[Use], Remark | None]) -> Iterator[Re
 def _use(service: Service, parameter: str, ours: address.Address) -> Use | None:
     for milter in service.milters(parameter):
         if any(_same(place, ours) for place in _places(milter, service)):
-            return Use(service, milter, parameter)
+            return Use(service, milter)
     return None
 
 
