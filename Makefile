@@ -14,7 +14,7 @@ CLAMD := var/debian/clamav-daemon
 PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help dev run test check format bench fuzz corpora clean packages
+.PHONY: help dev run test check format bench faults fuzz corpora clean packages
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -55,6 +55,10 @@ format: dev ## Format the code and mend what ruff can
 bench: dev ## Measure beside a null milter and rspamd, on the same messages in the same run
 	@tests/unpack rspamd || echo 'going on without rspamd'
 	$(BIN)/python -m tests.bench
+
+faults: dev ## Let all fail that can fail while mail flows, and count what is lost: nothing
+	@tests/unpack clamav-daemon postfix
+	$(BIN)/python -m tests.faults
 
 fuzz: dev ## Look for what breaks, FUZZ_SECONDS=60 for each target; findings stay in var/fuzz
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'

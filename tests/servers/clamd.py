@@ -51,6 +51,12 @@ class Clamd(PrivateClamd):
         settings = {"TCPSocket": str(self.port), "TCPAddr": "127.0.0.1", "StreamMaxLength": "1M"}
         super().__init__(runner(path), folder, libraries=libraries, settings=settings)
 
+    def restart(self) -> None:
+        """Kill it and start it again."""
+        self._process.kill()
+        self._process.wait()
+        self._start()
+
     @property
     def pid(self) -> int:
         """Its process ID."""

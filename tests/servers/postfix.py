@@ -58,6 +58,7 @@ class Listeners:
     milter_in_queue: str  # as Postfix does
     mx: int  # port for the world
     submission: int  # port for authenticated users
+    upstream: int  # port for mail that another MTA queues and brings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,13 @@ class Delivered:
 class Postfix:
     """A running Postfix; its log is read as it comes."""
 
-    def __init__(self, folder: Path, milters: Sequence[str], over_tcp: Sequence[str]) -> None:
-        """Start below a folder; for each name there are Listeners; local programs use the first."""
+    def __init__(
+        self, folder: Path, milters: Sequence[str], over_tcp: Sequence[str], main: Sequence[str] = ()
+    ) -> None:
+        """Start below a folder; for each name there are Listeners; local programs use the first.
+
+        main are more lines of main.cf.
+        """
         self._queue = folder / "queue"
         self._config = folder / "etc"
         self._mailboxes = folder / "mail"
@@ -89,7 +95,7 @@ class Postfix:
         self.sink = Sink(free_port())
         self._make_folders(folder)
         self._passwords = Passwords(self._queue / "tamis/auth")
-        self._write(folder)
+        self._write(folder, main)
         self.environment: Mapping[str, str] = {  # what its commands need
             "PATH": f"{PROGRAMS}/usr/sbin:{os.environ['PATH']}",
             "LD_LIBRARY_PATH": f"{PROGRAMS}/usr/lib/postfix",
@@ -98,7 +104,8 @@ class Postfix:
         self._master = self._start()
 
     def _behind_socket(self, path: str) -> Listeners:
-        return Listeners(f"unix:{self._queue}/{path}", f"unix:{path}", free_port(), free_port())
+        ports = free_port(), free_port(), free_port()
+        return Listeners(f"unix:{self._queue}/{path}", f"unix:{path}", *ports)
 
     def _make_folders(self, folder: Path) -> None:
         folder.chmod(0o755)
@@ -120,10 +127,10 @@ class Postfix:
         subprocess.run([*SUDO, "chown", owner, *paths], check=True)
         subprocess.run([*SUDO, "chmod", mode, *paths], check=True)
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, more: Sequence[str]) -> None:
         first = next(iter(self.listeners.values()))
         page = snippet("main.cf").replace("unix:tamis/milter.sock", first.milter_in_queue)
-        main = [*_main_cf(folder, self.sink.port), page]
+        main = [*_main_cf(folder, self.sink.port), page, *more]
         (self._config / "main.cf").write_text("\n".join(main) + "\n")
         (self._config / "master.cf").write_text("\n".join([*self._master_cf(), MASTER_CF]))
         (self._config / "mailboxes").write_text("\n".join(_mailboxes()) + "\n")
@@ -136,6 +143,9 @@ class Postfix:
             yield from (f"127.0.0.1:{one.mx} inet n - n - - smtpd", milters)
             yield from (f"127.0.0.1:{one.submission} inet n - n - - smtpd", milters)
             yield from ("  -o smtpd_sasl_auth_enable=yes", snippet("master.cf, submission").rstrip())
+            # As it were another MTA, without a milter, that relays to the one for the world and tries again.
+            yield from (f"127.0.0.1:{one.upstream} inet n - n - - smtpd", "  -o smtpd_milters=")
+            yield from ("  -o syslog_name=upstream", f"  -o content_filter=smtp:[127.0.0.1]:{one.mx}")
 
     def _start(self) -> subprocess.Popen[str]:
         command = [*SUDO, "env", *(f"{key}={value}" for key, value in self.environment.items())]
@@ -191,6 +201,19 @@ class Postfix:
         domain, user, *folder = path.relative_to(self._mailboxes).parts[:-2]
         return f"{user}@{domain}", "".join(folder).removeprefix(".")
 
+    @property
+    def mailboxes(self) -> Path:
+        """The folder above all Maildirs."""
+        return self._mailboxes
+
+    def queued(self) -> int:
+        """Return how many messages it has in hand, in any of its queues."""
+        queues = [self._queue / name for name in ("maildrop", "incoming", "active", "deferred")]
+        found = subprocess.run(
+            [*SUDO, "find", *queues, "-type", "f"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )  # of files that go meanwhile it complains
+        return found.stdout.count(b"\n")
+
     def sendmail(self, *arguments: str, message: bytes) -> None:
         """Hand in a message as a local program does."""
         program = PROGRAMS / "usr/sbin/sendmail"
@@ -218,7 +241,7 @@ class Postfix:
 
 def _behind_port(port: int) -> Listeners:
     address = f"inet:127.0.0.1:{port}"
-    return Listeners(address, address, free_port(), free_port())
+    return Listeners(address, address, free_port(), free_port(), free_port())
 
 
 def _read_back(content: bytes, account: str, folder: str, *, queue_id: str) -> Delivered | None:
@@ -312,14 +335,16 @@ postlog   unix-dgram n - n - 1 postlogd
 
 
 @contextmanager
-def running(milters: Sequence[str], over_tcp: Sequence[str] = ()) -> Iterator[Postfix]:
+def running(
+    milters: Sequence[str], over_tcp: Sequence[str] = (), main: Sequence[str] = ()
+) -> Iterator[Postfix]:
     """Yield a Postfix in a folder of its own, and leave nothing behind."""
     if not (PROGRAMS / "usr/lib/postfix/sbin/master").exists():
         raise AssertionError("Postfix is missing: run `make test`, or tests/unpack postfix")
     # Not pytest's own folder, which other users may not enter.
     folder = Path(tempfile.mkdtemp(prefix="tamis-postfix-"))
     try:
-        one = Postfix(folder, milters, over_tcp)
+        one = Postfix(folder, milters, over_tcp, main)
         try:
             yield one
         finally:

@@ -1,0 +1,133 @@
+"""What became of messages, by what Postfix logged, what lies in the mailboxes, and the tickets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LINE = re.compile(r"\S+ +\S+ \S+ \S+ ([\w/]+)\[\d+\]: ([0-9A-Za-z]{10,}): (.*)")
+TICKET = re.compile(r"\[([0-9A-HJKMNP-TV-Z]{26})\]; from=")
+MESSAGE_ID = re.compile(rb"^Message-ID: (\S+)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try to hand a message in where the milter is asked."""
+
+    message_id: str
+    answer: str = ""  # "accepted", "refused", "tempfail", or none if it broke off before
+    ticket: str | None = None  # what the answer names
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All tries by queue ID, and how often each message was put off, by Message-ID."""
+
+    attempts: Mapping[str, Attempt]
+    put_off: Counter[str]
+
+    @classmethod
+    def read(cls, log: Iterable[str]) -> Ledger:
+        """Return what the mail log of a Postfix tells that is its own upstream."""
+        upstream: dict[str, str] = {}  # Message-ID by queue ID
+        attempts: dict[str, Attempt] = {}
+        put_off: Counter[str] = Counter()
+        for line in log:
+            if (match := LINE.match(line)) is None:
+                continue
+            service, queue_id, text = match.groups()
+            if service == "upstream/smtpd":
+                upstream[queue_id] = ""
+            elif service == "postfix/cleanup" and text.startswith("message-id="):
+                message_id = text.removeprefix("message-id=")
+                if queue_id in upstream:
+                    upstream[queue_id] = message_id
+                else:
+                    attempts[queue_id] = Attempt(message_id)
+            elif service == "postfix/cleanup" and "milter-reject: END-OF-MESSAGE" in text:
+                attempts[queue_id].answer = "refused" if ": 5.7.1 " in text else "tempfail"
+                found = TICKET.search(text)
+                attempts[queue_id].ticket = found[1] if found else None
+            elif service == "postfix/qmgr" and text.startswith("from=<") and queue_id in attempts:
+                attempts[queue_id].answer = "accepted"
+            elif "status=deferred" in text and queue_id in upstream:
+                put_off[upstream[queue_id]] += 1
+        return cls(attempts, put_off)
+
+
+def delivered(mailboxes: Path) -> Counter[str]:
+    """Return how often each message lies in Maildirs, by Message-ID."""
+    found: Counter[str] = Counter()
+    for path in mailboxes.glob("**/new/*"):
+        match = MESSAGE_ID.search(path.read_bytes())
+        if match is not None:
+            found[match[1].decode()] += 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of the messages that were sent during a fault."""
+
+    name: str
+    sent: int
+    once: int  # delivered to the mailbox, once
+    refused: int  # for their content, and returned to the sender
+    lost: int
+    doubled: int
+    wrong: int  # malware that was delivered, or other mail that was refused
+    tempfails: int  # as the sending MTA saw them
+    tickets: int
+    missing: int  # answers that stand in no ticket
+    repeated: int  # tickets beyond one for an answer
+    unheard: int  # tickets whose answer the MTA never got, or got another
+    complaints: Counter[str]  # of Tamis's log, by kind
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether each message came to the end that is due to it, and each answer to its ticket."""
+        return not (self.lost or self.doubled or self.wrong or self.missing or self.repeated)
+
+
+def result(
+    name: str,
+    sent: Mapping[str, bool],
+    *,
+    ledger: Ledger,
+    mailboxes: Counter[str],
+    tickets: Iterable[Mapping[str, Any]],
+    log: str,
+) -> Result:
+    """Compare; sent says of each Message-ID whether its content is malware."""
+    tries = {queue_id: one for queue_id, one in ledger.attempts.items() if one.message_id in sent}
+    refused = {one.message_id for one in tries.values() if one.answer == "refused"}
+    by_queue_id = Counter(str(one["queue_id"]) for one in tickets)
+    told = {queue_id for queue_id, one in tries.items() if _has_ticket(one)}
+    return Result(
+        name,
+        sent=len(sent),
+        once=sum(mailboxes[one] == 1 for one in sent),
+        refused=len(refused),
+        lost=sum(not mailboxes[one] and one not in refused for one in sent),
+        doubled=sum(mailboxes[one] + (one in refused) > 1 for one in sent),
+        wrong=sum(malware != (one in refused) for one, malware in sent.items()),
+        tempfails=sum(ledger.put_off[one] for one in sent),
+        tickets=by_queue_id.total(),
+        missing=len(told - by_queue_id.keys()),
+        repeated=sum(number - 1 for number in by_queue_id.values()),
+        unheard=len(by_queue_id.keys() - told),
+        complaints=Counter(map(_kind, re.findall(r" (?:error|warning): (.*)", log))),
+    )
+
+
+def _has_ticket(attempt: Attempt) -> bool:
+    return attempt.answer in ("accepted", "refused") or attempt.ticket is not None
+
+
+def _kind(line: str) -> str:
+    """Return a log line without what differs from message to message."""
+    return re.sub(r"^\w+: | \w+=.*", "", line)

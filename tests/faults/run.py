@@ -1,0 +1,177 @@
+"""Lets faults happen while an upstream Postfix sends mail through Tamis; tells what became of the mail."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.faults import disk, ledger
+from tests.faults.acts import FAULTS, Stage, Tables
+from tests.faults.ledger import Result
+from tests.servers import mail
+from tests.servers.clamd import Clamd
+from tests.servers.milter import Milter
+from tests.servers.postfix import Listeners, Postfix, running
+from tests.servers.smtp import connection
+
+RETRYING = (
+    "minimal_backoff_time = 1s",
+    "maximal_backoff_time = 2s",
+    "queue_run_delay = 1s",
+    "enable_long_queue_ids = yes",  # the short ones are used again
+)
+SETTINGS: Mapping[str, Mapping[str, object]] = {
+    "milter": {"socket_mode": "0666", "workers": 2},
+    "mail": {"domains": ["example.org"]},
+}
+KINDS = (mail.letter, mail.gtube, mail.letter, mail.newsletter, mail.letter, mail.eicar_in_zip)
+Case = tuple[str, str]
+"""A fault and a front, by name."""
+
+WARM = 0.3  # seconds of mail before and after a fault
+PATIENCE = 120.0  # seconds until all mail has come to its end
+
+
+class Load:
+    """Mail that is sent as long as the context lasts."""
+
+    def __init__(self, port: int, *, rate: float) -> None:
+        """Take the upstream's port and the number of messages in a second."""
+        self.sent: dict[str, bool] = {}  # by Message-ID, whether it is malware
+        self._port = port
+        self._pause = 1 / rate
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        time.sleep(WARM)
+
+    def __exit__(self, *error: object) -> None:
+        time.sleep(WARM)
+        self._stopped.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        due = time.monotonic()
+        with connection(self._port, client=None) as upstream:
+            for make in itertools.cycle(KINDS):
+                if self._stopped.wait(max(0.0, due - time.monotonic())):
+                    return
+                due += self._pause
+                raw = make()
+                assert upstream.send(raw, "anna@example.org").code == 250
+                self.sent[mail.message_id(raw)] = make is mail.eicar_in_zip
+
+
+class Story:
+    """One fault, and the Tamis that it happens to."""
+
+    def __init__(
+        self,
+        fault: str,
+        front: str,
+        folder: Path,
+        *,
+        listeners: Listeners,
+        felt: Callable[[], bool],
+        seconds: float,
+    ) -> None:
+        """Start behind Postfix's listeners, with a scanner."""
+        self._name = f"{fault}, {front}"
+        self._fault = FAULTS[fault]
+        self._listeners = listeners
+        self._ends = ExitStack()
+        database = folder / "store" / "tamis.db"
+        database.parent.mkdir(parents=True)
+        try:
+            clamd = self._ends.enter_context(Clamd(folder / "scanner"))
+            if self._fault.small_disk:
+                self._ends.enter_context(disk.small(database.parent))
+            tables = _merged(
+                SETTINGS,
+                {"milter": {"front": front}, "store": {"url": f"sqlite:///{database}"}},
+                self._fault.tables,
+            )
+            milter = self._ends.enter_context(
+                Milter(folder, tables, listen=listeners.milter, clamd=clamd.address)
+            )
+        except BaseException:
+            self._ends.close()
+            raise
+        self._stage = Stage(milter, clamd, database, seconds, felt)
+        self._sent: Mapping[str, bool] = {}
+
+    def happen(self, rate: float) -> None:
+        """Let the fault happen while mail comes from upstream."""
+        load = Load(self._listeners.upstream, rate=rate)
+        with load:
+            self._fault.act(self._stage)
+        self._sent = load.sent
+
+    def result(self, book: ledger.Ledger, mailboxes: Counter[str]) -> Result:
+        """Return what became of the mail, once it has come to its end."""
+        milter = self._stage.milter
+        return ledger.result(
+            self._name,
+            self._sent,
+            ledger=book,
+            mailboxes=mailboxes,
+            tickets=milter.tickets(),
+            log=milter.log(),
+        )
+
+    def close(self) -> None:
+        """Stop it all."""
+        self._ends.close()
+
+
+def run(cases: Sequence[Case], *, seconds: float, rate: float) -> list[Result]:
+    """Let faults happen, each to a Tamis of its own, all at the same time; return what became of the mail."""
+    listeners = ["-".join(case).replace(" ", "-") for case in cases]  # parts of paths
+    with (
+        tempfile.TemporaryDirectory(prefix="tamis-") as folder,
+        running(listeners, main=RETRYING) as postfix,
+        ThreadPoolExecutor(len(cases)) as together,
+        ExitStack() as ends,
+    ):
+
+        def begin(case: Case, listener: str) -> Story:
+            mine = postfix.listeners[listener]
+            put_off = re.compile(rf":{mine.mx}, .*status=deferred")
+
+            def felt() -> bool:
+                return any(map(put_off.search, postfix.log))
+
+            story = Story(*case, Path(folder) / listener, listeners=mine, felt=felt, seconds=seconds)
+            ends.callback(story.close)
+            return story
+
+        stories = list(together.map(begin, cases, listeners))
+        list(together.map(lambda story: story.happen(rate), stories))
+        _wait_for_the_end(postfix)
+        book, mailboxes = ledger.Ledger.read(postfix.log), ledger.delivered(postfix.mailboxes)
+        return list(together.map(lambda story: story.result(book, mailboxes), stories))
+
+
+def _merged(*several: Tables) -> Tables:
+    whole: dict[str, dict[str, object]] = {}
+    for tables in several:
+        for name, table in tables.items():
+            whole.setdefault(name, {}).update(table)
+    return whole
+
+
+def _wait_for_the_end(postfix: Postfix) -> None:
+    end = time.monotonic() + PATIENCE
+    while waiting := postfix.queued():
+        assert time.monotonic() < end, f"{waiting} messages do not leave the queue"
+        time.sleep(0.1)

@@ -1,0 +1,118 @@
+"""Mail while things fail, with an MTA that tries again: each message comes to one end, and is ticketed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from tests.faults.acts import FAULTS
+from tests.faults.ledger import Ledger, Result, result
+from tests.faults.run import run
+
+SECONDS = 1.0  # that each fault lasts; `make faults` takes longer
+RATE = 20.0  # messages in a second
+FRONTS = ("stream", "libmilter")
+
+
+@pytest.fixture(scope="module")
+def results() -> Mapping[str, Result]:
+    """Let all faults happen at the same time, to one front or the other."""
+    cases = [(fault, FRONTS[number % 2]) for number, fault in enumerate(FAULTS)]
+    return dict(zip(FAULTS, run(cases, seconds=SECONDS, rate=RATE), strict=True))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_message_is_delivered_once_or_refused_for_its_content(
+    results: Mapping[str, Result], fault: str
+) -> None:
+    one = results[fault]
+
+    assert (one.lost, one.doubled, one.wrong) == (0, 0, 0)
+    assert one.once + one.refused == one.sent > 0
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_answer_stands_in_one_ticket(results: Mapping[str, Result], fault: str) -> None:
+    one = results[fault]
+
+    assert (one.missing, one.repeated) == (0, 0)
+
+
+@pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if fault.puts_off])
+def test_fault_is_felt_as_later(results: Mapping[str, Result], fault: str) -> None:
+    assert results[fault].tempfails > 0
+
+
+@pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if fault.puts_off is False])
+def test_reloading_puts_no_mail_off(results: Mapping[str, Result], fault: str) -> None:
+    assert results[fault].tempfails == 0
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_log_complains_of_the_fault_alone(results: Mapping[str, Result], fault: str) -> None:
+    assert results[fault].complaints.keys() <= FAULTS[fault].complaints
+
+
+# What the comparison itself would find, with a mail log as Postfix writes it.
+LOG = """\
+Nov 23 09:14:05 mx upstream/smtpd[71]: 4jYllX1l49zJ9ZP: client=unknown[127.0.0.1]
+Nov 23 09:14:05 mx postfix/cleanup[72]: 4jYllX1l49zJ9ZP: message-id=<a@example.net>
+Nov 23 09:14:05 mx postfix/qmgr[73]: 4jYllX1l49zJ9ZP: from=<pat@example.net>, size=688, nrcpt=1 (queue active)
+Nov 23 09:14:05 mx postfix/smtpd[74]: 4jYllX1sPxzJ9ZW: client=unknown[127.0.0.1]
+Nov 23 09:14:05 mx postfix/cleanup[72]: 4jYllX1sPxzJ9ZW: message-id=<a@example.net>
+Nov 23 09:14:05 mx postfix/cleanup[72]: 4jYllX1sPxzJ9ZW: milter-reject: END-OF-MESSAGE from \
+unknown[127.0.0.1]: 4.7.1 Try again later [01M86ZVGY80AYQQXBT6C2PG7BN]; from=<pat@example.net> \
+to=<anna@example.org>
+Nov 23 09:14:05 mx postfix/smtp[75]: 4jYllX1l49zJ9ZP: to=<anna@example.org>, \
+relay=127.0.0.1[127.0.0.1]:10025, dsn=4.7.1, \
+status=deferred (host 127.0.0.1[127.0.0.1] said: 451 4.7.1 Try again later)
+Nov 23 09:14:06 mx postfix/smtpd[74]: 4jYllY2L1GzJ9H9: client=unknown[127.0.0.1]
+Nov 23 09:14:06 mx postfix/cleanup[72]: 4jYllY2L1GzJ9H9: message-id=<a@example.net>
+Nov 23 09:14:06 mx postfix/qmgr[73]: 4jYllY2L1GzJ9H9: from=<pat@example.net>, size=865, nrcpt=1 (queue active)
+"""
+ANSWERED = ("4jYllX1sPxzJ9ZW", "4jYllY2L1GzJ9H9")
+
+
+def compared(mailboxes: Mapping[str, int], *ticketed: str, malware: bool = False) -> Result:
+    """Return what is found of one message, by its copies and by the queue IDs that have tickets."""
+    return result(
+        "invented",
+        {"<a@example.net>": malware},
+        ledger=Ledger.read(LOG.splitlines()),
+        mailboxes=Counter(mailboxes),
+        tickets=[{"queue_id": one} for one in ticketed],
+        log="2026-11-23T09:14:05.120Z tamis[7] error: 4jYllX1sPxzJ9ZW: deadline passed answer=tempfail",
+    )
+
+
+def test_message_that_came_later_is_in_order() -> None:
+    found = compared({"<a@example.net>": 1}, *ANSWERED)
+
+    assert found.ok
+    assert (found.tempfails, found.tickets, found.complaints) == (1, 2, {"deadline passed": 1})
+
+
+def test_lost_message_is_found() -> None:
+    assert compared({}, *ANSWERED).lost == 1
+
+
+def test_second_copy_is_found() -> None:
+    assert compared({"<a@example.net>": 2}, *ANSWERED).doubled == 1
+
+
+def test_delivered_malware_is_found() -> None:
+    assert compared({"<a@example.net>": 1}, *ANSWERED, malware=True).wrong == 1
+
+
+@pytest.mark.parametrize("ticketed", [(), ANSWERED[:1], ANSWERED[1:]])
+def test_missing_ticket_is_found(ticketed: tuple[str, ...]) -> None:
+    assert compared({"<a@example.net>": 1}, *ticketed).missing == 2 - len(ticketed)
+
+
+def test_second_ticket_is_found() -> None:
+    assert compared({"<a@example.net>": 1}, *ANSWERED, *ANSWERED).repeated == 2
+
+
+def test_ticket_without_an_answer_is_found() -> None:
+    assert compared({"<a@example.net>": 1}, *ANSWERED, "4jYllZ0000zJ000").unheard == 1
