@@ -1,4 +1,4 @@
-"""The gate: what is in hand is bounded, and what hangs with the most of it goes first."""
+"""The gate: what is in hand is bounded, and what hangs goes first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamis.config import Milter
-from tamis.front.gate import Gate
+from tamis.front.gate import SMALL, Gate
 from tamis.interfaces import Tempfail
 
 
@@ -55,44 +55,56 @@ def test_a_place_given_back_is_free() -> None:
     assert one.enter(100) is None
 
 
-def test_the_largest_that_still_comes_in_makes_room_for_the_others() -> None:
-    one = gate(octets=100)
-    hangs, small, latest = Coming(), Coming(), Coming()
-    one.hold(hangs, 80)
-    one.hold(small, 10)
+def test_what_has_hung_for_the_longest_time_makes_room_for_the_others() -> None:
+    one = gate(octets=100 * SMALL)
+    hangs, came_on, latest = Coming(), Coming(), Coming()
+    one.hold(came_on, 10 * SMALL)
+    one.hold(hangs, 40 * SMALL)
+    one.hold(came_on, 40 * SMALL)
 
-    one.hold(latest, 20)
+    one.hold(latest, 30 * SMALL)
 
-    assert [each.dropped for each in (hangs, small, latest)] == [True, False, False]
-    assert one.octets == 30
+    assert [each.dropped for each in (hangs, came_on, latest)] == [True, False, False]
+    assert one.octets == 70 * SMALL
 
 
-def test_the_latest_is_dropped_where_it_is_the_largest() -> None:
-    one = gate(octets=100)
+def test_the_latest_is_dropped_where_no_other_can_be() -> None:
+    one = gate(octets=100 * SMALL)
     latest = Coming()
-    one.enter(90)
+    one.enter(90 * SMALL)
 
-    one.hold(latest, 20)
+    one.hold(latest, 20 * SMALL)
 
     assert latest.dropped
+    assert one.octets == 90 * SMALL
+
+
+def test_little_is_not_dropped_for_the_sake_of_others() -> None:
+    one = gate(octets=2 * SMALL)
+    little, latest = Coming(), Coming()
+    one.hold(little, SMALL - 1)
+
+    one.hold(latest, 2 * SMALL)
+
+    assert [each.dropped for each in (little, latest)] == [False, True]
 
 
 def test_a_complete_message_has_room_before_those_that_still_come_in() -> None:
-    one = gate(octets=100)
+    one = gate(octets=100 * SMALL)
     hangs = Coming()
-    one.hold(hangs, 80)
+    one.hold(hangs, 80 * SMALL)
 
-    assert one.enter(50) is None
+    assert one.enter(50 * SMALL) is None
     assert hangs.dropped
 
 
 def test_a_message_that_has_come_in_is_not_dropped_any_more() -> None:
-    one = gate(octets=100)
+    one = gate(octets=100 * SMALL)
     complete = Coming()
-    one.hold(complete, 80)
+    one.hold(complete, 80 * SMALL)
     one.release(complete)
 
-    one.hold(Coming(), 90)
+    one.hold(Coming(), 90 * SMALL)
 
     assert not complete.dropped
 
@@ -107,7 +119,11 @@ def test_limits_may_change_meanwhile() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(("hold", "release", "enter", "leave")), st.integers(0, 3), st.integers(0, 120)),
+    st.tuples(
+        st.sampled_from(("hold", "release", "enter", "leave")),
+        st.integers(0, 3),
+        st.sampled_from((0, 1, SMALL - 1, SMALL, 2 * SMALL, 5 * SMALL)),
+    ),
     max_size=60,
 )
 
@@ -117,7 +133,7 @@ STEPS = st.lists(
 def test_whatever_comes_and_goes_the_limit_is_kept_and_nothing_is_forgotten(
     steps: list[tuple[str, int, int]],
 ) -> None:
-    one = gate(messages=3, octets=100)
+    one = gate(messages=3, octets=4 * SMALL)
     coming = [Coming() for _ in range(4)]
     inside: list[int] = []
 
@@ -130,7 +146,7 @@ def test_whatever_comes_and_goes_the_limit_is_kept_and_nothing_is_forgotten(
             inside.append(octets)
         elif what == "leave" and inside:
             one.leave(inside.pop())
-        assert one.octets <= 100
+        assert one.octets <= 4 * SMALL
     for each in coming:
         one.release(each)
 

@@ -14,6 +14,7 @@ from tests.servers.clamd import Clamd
 from tests.servers.echo import Echo, echo
 from tests.servers.mail import letter
 from tests.servers.milter import Milter
+from tests.servers.mta import Mta
 
 from tamis.message import Envelope, Recipient, split
 from tamis.sandbox import wire
@@ -22,7 +23,6 @@ from tamis.sandbox.wire import Command
 
 FRONTS = ("stream", "libmilter")
 DEADLINE = 20  # seconds
-FINAL = frozenset(b"cyart")  # the words of answers to an end of message
 TROUBLE = re.compile(r" error: |Traceback")
 IDLE = 2_000  # connections
 STALLED = 250  # connections in the middle of a message, and as many in the middle of a packet
@@ -46,44 +46,6 @@ def front(request: pytest.FixtureRequest) -> Iterator[Echo]:
     with echo(request.param) as one:
         yield one
         assert not TROUBLE.search(one.log())
-
-
-class Mta:
-    """A connection on which anything is said."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._decoder = wire.Decoder()
-
-    @classmethod
-    async def connect(cls, address: str) -> Mta:
-        """Open it."""
-        return cls(*await asyncio.open_unix_connection(address.removeprefix("unix:")))
-
-    async def say(self, octets: bytes) -> None:
-        """Send octets, which the other side may not want."""
-        try:
-            self._writer.write(octets)
-            await self._writer.drain()
-        except ConnectionError:
-            return
-
-    async def answer(self) -> list[tuple[bytes, bytes]]:
-        """Return the packets up to the one that ends a message, or all until the other side hangs up."""
-        found: list[tuple[bytes, bytes]] = []
-        try:
-            while received := await self._reader.read(1 << 16):
-                found += self._decoder.feed(received)
-                if found and found[-1][0][0] in FINAL:
-                    break
-        except ConnectionError:
-            pass
-        return found
-
-    def hang_up(self) -> None:
-        """End it at once."""
-        self._writer.transport.abort()
 
 
 def alongside(milter: Milter, story: Callable[[], Awaitable[bytes]]) -> bytes:

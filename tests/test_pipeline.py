@@ -25,8 +25,8 @@ from tamis.config import Config
 from tamis.decision import Plan
 from tamis.finding import FailedCheck, Filter, Findings
 from tamis.interfaces import StoreUnavailable
-from tamis.message import Message
-from tamis.pipeline import Pipeline
+from tamis.message import Message, Recipient
+from tamis.pipeline import MANY, Pipeline
 from tamis.policy.fields import MAX_REMOVED
 from tamis.preferences import Preferences, Resolution, Treatment
 from tamis.service.table import Table
@@ -173,6 +173,14 @@ def test_a_group_has_an_entry_per_account() -> None:
         ("team@example.org", "anna@example.org"),
         ("team@example.org", "bob@example.org"),
     ]
+
+
+def test_each_of_very_many_recipients_has_his_entry() -> None:
+    people = tuple(Recipient(f"user{number}@example.org") for number in range(MANY + 1))
+
+    ticket = World().ticket(replace(message(), envelope=replace(envelope(), recipients=people)))
+
+    assert [one.address for one in ticket.recipients] == [one.address for one in people]
 
 
 def test_an_address_that_is_not_utf8_can_be_ticketed() -> None:

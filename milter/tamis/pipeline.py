@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from tamis.config import Config
 from tamis.decision import Decision, Plan
@@ -23,6 +24,10 @@ from tamis.preferences import Resolution
 from tamis.ticket import Action, Direction, Means, Outcome, OutgoingChecks, Ticket, new_id, timestamp
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+MANY = 250  # recipients; what is decided for more of them may compute for more than a few ms
 
 
 class Scan(Protocol):
@@ -50,6 +55,25 @@ async def judge(
     way = direction(envelope, config)
     resolutions = await directory.resolve([clean(one.meant) for one in envelope.recipients])
     found = await _scan(message, scanner, wanted(way, resolutions, config))
+    settle = partial(_settle, message, way, resolutions, found=found, config=config, ticket_id=ticket_id)
+    plan, reason = await _compute(settle, of=sum(len(one.members) for one in resolutions))
+    account = None
+    if way is Direction.OUTGOING:
+        account = await _sender_account(message, directory)
+    return Judgement(way, account, plan, reason)
+
+
+def _settle(
+    message: Message,
+    way: Direction,
+    resolutions: Sequence[Resolution],
+    *,
+    found: Findings | None,
+    config: Config,
+    ticket_id: str | None,
+) -> tuple[Plan, Tempfail | None]:
+    """Return the plan for all recipients, and why it is to try again later where it is."""
+    envelope = message.envelope
     findings = found or Findings(Sender(None, envelope.mail_from.lower()))
     checks = decide_outgoing(findings, config) if way is Direction.OUTGOING else None
     decisions = _decisions(message, way, resolutions, findings=findings, config=config)
@@ -61,13 +85,10 @@ async def judge(
     plan = combine(decisions, config, ticket_id=ticket_id, outgoing=checks)
     if plan.reply is None:
         plan = replace(plan, remove_fields=remove)
-    account = None
-    if way is Direction.OUTGOING:
-        account = await _sender_account(message, directory)
     reason = None
     if answer_of(plan) is Answer.TEMPFAIL:
         reason = Tempfail.FIELDS if too_many else _reason(found, config)
-    return Judgement(way, account, plan, reason)
+    return plan, reason
 
 
 def answer_of(plan: Plan) -> Answer:
@@ -86,6 +107,11 @@ def _reason(found: Findings | None, config: Config) -> Tempfail:
         return Tempfail.CLAMD
     failed = isinstance(found.antispam, FailedCheck) or isinstance(found.graymail, FailedCheck)
     return Tempfail.CHECK if failed else Tempfail.ERROR
+
+
+async def _compute(work: Callable[[], Result], *, of: int) -> Result:
+    """Return the result of work that is done for so many recipients; for many beside the event loop."""
+    return await asyncio.to_thread(work) if of > MANY else work()
 
 
 async def _scan(message: Message, scanner: Scan, filters: frozenset[Filter]) -> Findings | None:
@@ -227,7 +253,8 @@ class Pipeline:
         judgement = await judge(
             message, self._directory, self._scanner, config=self._config, ticket_id=ticket_id
         )
-        ticket = about(message, judgement, ticket_id=ticket_id, milliseconds=milliseconds, mode=mode)
+        tell = partial(about, message, judgement, ticket_id=ticket_id, milliseconds=milliseconds, mode=mode)
+        ticket = await _compute(tell, of=len(judgement.plan.decisions))
         await self._tickets.add(ticket)
         seconds = time.perf_counter() - started
         _log(ticket, seconds * 1000)

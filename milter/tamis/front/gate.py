@@ -8,6 +8,8 @@ from typing import Protocol
 from tamis.config import Milter
 from tamis.interfaces import Tempfail
 
+SMALL = 1 << 14  # octets of an incoming message; less is not worth dropping for another's sake
+
 
 class Incoming(Protocol):
     """A message that still comes in."""
@@ -26,6 +28,7 @@ class Gate:
         self._inside = 0
         self._in_flight = 0  # octets
         self._incoming: dict[Incoming, int] = {}  # octets
+        self._large: dict[Incoming, None] = {}  # those worth dropping, the one that came on latest last
         self._octets = 0  # of both
         self._lock = threading.Lock()
         self.apply(settings)
@@ -52,20 +55,25 @@ class Gate:
         return f"too many messages in flight limit={self._max_messages}"
 
     def hold(self, one: Incoming, octets: int) -> None:
-        """Note what a message that comes in takes by now; where it gets too much, the largest are dropped.
+        """Note what a message that comes in takes by now; drop others where it gets too much, or else itself.
 
-        The largest and not the latest: connections that hang with a lot in hand must not keep others out.
+        First go those that have not come on for the longest time: connections that hang with a lot in hand
+        must not keep others out.
         """
         with self._lock:
             self._octets += octets - self._incoming.get(one, 0)
             self._incoming[one] = octets
-            if self._octets > self._max_octets:
-                self._make_room()
+            self._large.pop(one, None)
+            if octets >= SMALL:
+                self._large[one] = None
+            if self._octets > self._max_octets and not self._make_room(one):
+                self._drop(one)
 
     def release(self, one: Incoming) -> None:
         """Forget a message that came in; it will not be dropped any more."""
         with self._lock:
             self._octets -= self._incoming.pop(one, 0)
+            self._large.pop(one, None)
 
     def enter(self, octets: int) -> Tempfail | None:
         """Take a place for a complete message; where there is none, return why."""
@@ -74,11 +82,12 @@ class Gate:
                 return Tempfail.IN_FLIGHT
             if self._in_flight + octets > self._max_octets:
                 return Tempfail.MEMORY
+            self._octets += octets
+            if not self._make_room():
+                self._octets -= octets
+                return Tempfail.MEMORY
             self._inside += 1
             self._in_flight += octets
-            self._octets += octets
-            if self._octets > self._max_octets:
-                self._make_room()
         return None
 
     def leave(self, octets: int) -> None:
@@ -88,8 +97,16 @@ class Gate:
             self._in_flight -= octets
             self._octets -= octets
 
-    def _make_room(self) -> None:
-        while self._octets > self._max_octets and self._incoming:
-            largest = max(self._incoming, key=self._incoming.__getitem__)
-            self._octets -= self._incoming.pop(largest)
-            largest.drop()
+    def _make_room(self, latest: Incoming | None = None) -> bool:
+        """Drop what came before the latest; False where that is not enough."""
+        while self._octets > self._max_octets:
+            first = next(iter(self._large), None)
+            if first is None or first is latest:
+                return False
+            self._drop(first)
+        return True
+
+    def _drop(self, one: Incoming) -> None:
+        self._octets -= self._incoming.pop(one, 0)
+        self._large.pop(one, None)
+        one.drop()

@@ -1,0 +1,47 @@
+"""An MTA that says anything to a milter, in any order, and hangs up when it likes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tamis.sandbox import wire
+
+FINAL = frozenset(b"cyart")  # the words of answers to an end of message
+
+
+class Mta:
+    """A connection on which anything is said."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._decoder = wire.Decoder()
+
+    @classmethod
+    async def connect(cls, address: str) -> Mta:
+        """Open it."""
+        return cls(*await asyncio.open_unix_connection(address.removeprefix("unix:")))
+
+    async def say(self, octets: bytes) -> None:
+        """Send octets, which the other side may not want."""
+        try:
+            self._writer.write(octets)
+            await self._writer.drain()
+        except ConnectionError:
+            return
+
+    async def answer(self) -> list[tuple[bytes, bytes]]:
+        """Return the packets up to the one that ends a message, or all until the other side hangs up."""
+        found: list[tuple[bytes, bytes]] = []
+        try:
+            while received := await self._reader.read(1 << 16):
+                found += self._decoder.feed(received)
+                if found and found[-1][0][0] in FINAL:
+                    break
+        except ConnectionError:
+            pass
+        return found
+
+    def hang_up(self) -> None:
+        """End it at once."""
+        self._writer.transport.abort()

@@ -1,0 +1,150 @@
+"""What is in hand is bounded in octets: beyond it a tempfail at once, and recovery by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from tests.hostile import Story
+from tests.servers.echo import Echo, echo
+from tests.servers.milter import Milter
+from tests.servers.mta import Mta
+
+FRONTS = ("stream", "libmilter")
+LIMITS = {"max_message": "1MB", "max_in_memory": "4MB"}
+PATIENCE = 20  # seconds
+FULL = "too much mail in memory limit=4000000 answer=tempfail"
+ACCEPTED, TEMPFAILED = b"c", b"y"
+
+
+def story(body: bytes, *, subject: bytes = b" x", queue_id: bytes = b"4XyZ") -> Sequence[bytes]:
+    return [*Story(fields=((b"Subject", subject),), body=body, macros=b"i\0" + queue_id + b"\0").commands()]
+
+
+async def sent(stack: AsyncExitStack, address: str, octets: bytes) -> Mta:
+    """Return a connection on which octets were sent."""
+    mta = await Mta.connect(address)
+    stack.callback(mta.hang_up)
+    await mta.say(octets)
+    return mta
+
+
+async def verdict(mta: Mta) -> bytes:
+    return (await mta.answer())[-1][0]
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_messages_that_hang_make_room_for_one_that_is_complete(name: str) -> None:
+    packets = [story(b"a" * 450_000, queue_id=b"HANGS%d" % number) for number in range(8)]
+    large = b"".join(story(b"b" * 900_000))
+
+    async def both(front: Echo) -> tuple[bytes, list[bytes]]:
+        async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+            hanging = [await sent(stack, front.address, b"".join(one[:-2])) for one in packets]
+            complete = await verdict(await sent(stack, front.address, large))
+            for mta, one in zip(hanging, packets, strict=True):
+                await mta.say(b"".join(one[-2:]))
+            return complete, [await verdict(mta) for mta in hanging]
+
+    with echo(name, LIMITS) as front:
+        complete, hung = asyncio.run(both(front))
+
+        assert complete == ACCEPTED
+        assert 1 <= hung.count(TEMPFAILED) <= 3
+        assert hung.count(ACCEPTED) == 8 - hung.count(TEMPFAILED)
+        assert front.log().count(FULL) == hung.count(TEMPFAILED)
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_what_finds_no_room_beside_messages_in_flight_is_tempfailed_at_once_and_room_comes_back(
+    name: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "waiting"
+    folder.mkdir()
+    waits = b" wait " + str(folder).encode()
+    body = b"a" * 900_000
+
+    async def both(front: Echo) -> tuple[list[bytes], bytes]:
+        async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+            inside = []
+            for number in range(4):
+                octets = b"".join(story(body, subject=waits, queue_id=b"WAITS%d" % number))
+                inside.append(await sent(stack, front.address, octets))
+                while len([*folder.iterdir()]) < number + 1:
+                    await asyncio.sleep(0.01)
+            beyond = [await verdict(await sent(stack, front.address, b"".join(story(body)))) for _ in "12"]
+            shutil.rmtree(folder)
+            assert [await verdict(mta) for mta in inside] == [ACCEPTED] * 4
+            return beyond, await verdict(await sent(stack, front.address, b"".join(story(body))))
+
+    with echo(name, LIMITS) as front:
+        beyond, after = asyncio.run(both(front))
+
+        assert beyond == [TEMPFAILED] * 2
+        assert front.log().count(FULL) == 2
+        assert after == ACCEPTED
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_a_message_given_up_leaves_its_room(name: str) -> None:
+    body = b"a" * 900_000
+
+    async def both(front: Echo) -> list[bytes]:
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(20):
+                mta = await Mta.connect(front.address)
+                await mta.say(b"".join(story(body)[:-1]))
+                mta.hang_up()
+            async with AsyncExitStack() as stack:
+                octets = b"".join(story(body))
+                return [await verdict(await sent(stack, front.address, octets)) for _ in range(6)]
+
+    with echo(name, LIMITS) as front:
+        assert asyncio.run(both(front)) == [ACCEPTED] * 6
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_a_body_beyond_what_is_judged_takes_no_more_room(name: str, tmp_path: Path) -> None:
+    octets = b"".join(story(b"a" * 20_000_000))
+
+    async def both(milter: Milter) -> bytes:
+        async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+            return await verdict(await sent(stack, milter.address, octets))
+
+    with Milter(tmp_path, {"milter": {"front": name, **LIMITS}}) as milter:
+        assert asyncio.run(both(milter)) == ACCEPTED
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_memory_stays_bounded_whatever_many_connections_push(name: str, tmp_path: Path) -> None:
+    limits = {"max_message": "4MB", "max_in_memory": "16MB"}
+    octets = b"".join(story(b"a" * 4_000_000))
+
+    async def one(milter: Milter) -> bytes:
+        async with AsyncExitStack() as stack:
+            return await verdict(await sent(stack, milter.address, octets))
+
+    async def all_of_them(milter: Milter) -> list[bytes]:
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.gather(*(one(milter) for _ in range(100)))
+
+    with Milter(tmp_path, {"milter": {"front": name, **limits}}) as milter:
+        before = _most_memory(milter)
+        verdicts = asyncio.run(all_of_them(milter))
+        after = _most_memory(milter)
+
+    assert set(verdicts) == {ACCEPTED, TEMPFAILED}
+    assert after - before < 100_000_000
+
+
+def _most_memory(milter: Milter) -> int:
+    """Return the most octets that the one worker has had in memory (proc(5), VmHWM)."""
+    (worker,) = Path(f"/proc/{milter.pid}/task/{milter.pid}/children").read_text().split()
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
