@@ -38,11 +38,39 @@ def test_other_spellings_mean_what_the_mta_says(written: str) -> None:
     assert recipient.meant == "anna@example.org"
 
 
-@pytest.mark.parametrize("resolved", ["", "anna"])
-def test_address_is_taken_as_written_where_the_mta_does_not_tell(resolved: str) -> None:
-    recipient = Recipient('"anna"@example.org', resolved=resolved)
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"info"@example.org',
+        "info@example.org.",
+        "(x)info@example.org",
+        "@relay.example.net:info@example.org",
+        "info%example.org",
+        "info%example.org@example.com",
+        '"info@example.org"@example.com',
+        "example.org!info",
+    ],
+)
+def test_spelling_is_read_where_the_mta_tells_a_local_users_name(written: str) -> None:
+    recipient = Recipient(written, resolved="anna")  # Sendmail has followed an alias of its own
 
-    assert recipient.meant == '"anna"@example.org'
+    assert recipient.meant == "info@example.org"
+
+
+def test_quotes_that_the_mta_leaves_do_not_count() -> None:
+    recipient = Recipient('"anna"@example.org', resolved='"anna"@example.org')
+
+    assert recipient.meant == "anna@example.org"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [('"anna"@example.org', "anna@example.org"), ("anna%example.org@example.com",) * 2],
+)
+def test_no_way_is_guessed_where_the_mta_tells_nothing(written: str, meant: str) -> None:
+    recipient = Recipient(written)
+
+    assert recipient.meant == meant
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from tests.examples import FRIEND, authenticated
 
 from tamis.finding import Authentication, Graymail, Sender
-from tamis.policy.senders import Standing, declared, plain, specificity, standing
+from tamis.policy.senders import Standing, declared, specificity, standing
 from tamis.preferences import SenderLists
+from tamis.spelling import plain
 
 ALLOW, BLOCK, NEITHER = Standing.ALLOWED, Standing.BLOCKED, Standing.UNLISTED
 

@@ -8,13 +8,10 @@ from functools import cached_property
 from typing import TypeAlias
 
 from tamis.mime import Content
+from tamis.spelling import PLAIN, plain, routed
 
 HeaderField: TypeAlias = tuple[bytes, bytes]
 """Field name, and field body from behind the colon up to (not with) the last CRLF, folds as received."""
-
-
-PLAIN = re.compile(r"""[^\s"\\()<>@%!:;,]+@[^\s"\\()<>@%!:;,]*[^\s"\\()<>@%!:;,.]""")
-"""An address that has no second meaning."""
 
 FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")  # RFC 5322 section 3.6.8
 
@@ -32,11 +29,14 @@ class Recipient:
         """The address whose owner gets the message.
 
         There are many ways to write one, such as "anna"@example.org, anna@example.org. and example.org!anna;
-        whoever sends the message must not choose by them whose settings count.
+        whoever sends the message must not choose by them whose settings count. Postfix tells the address that
+        it understands. Sendmail tells a local user's name, behind its own aliases and without a domain.
         """
-        if PLAIN.fullmatch(self.address) or "@" not in self.resolved:
+        if PLAIN.fullmatch(self.address):
             return self.address
-        return self.resolved
+        if "@" in self.resolved:
+            return plain(self.resolved) if '"' in self.resolved else self.resolved
+        return routed(plain(self.address)) if self.resolved else plain(self.address)
 
 
 @dataclass(frozen=True, slots=True)

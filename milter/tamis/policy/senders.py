@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from enum import Enum
 
 from tamis.finding import Authentication, Graymail, Sender
 from tamis.preferences import SenderLists
+from tamis.spelling import plain
 
-ATOM = r'[^\s"\\().,:;<>@\[\]]+'
-QUOTED = re.compile(rf'"({ATOM}(?:\.{ATOM})*)"')  # a local part that needs no quotes (RFC 5321 section 4.1.2)
 EXACT = 1_000_000  # above any number of labels (RFC 1035 section 2.3.4: at most 127)
 
 
@@ -21,15 +19,6 @@ class Standing(Enum):
     BLOCKED = "blocked"
     UNVERIFIED = "unverified"  # allowed, but the From domain is forged: without effect
     UNLISTED = "unlisted"
-
-
-def plain(address: str) -> str:
-    """Return an address without quotes that it does not need and without a dot behind its domain."""
-    if address[:1] != '"' and address[-1:] != ".":
-        return address
-    local, _, domain = address.rpartition("@")
-    quoted = QUOTED.fullmatch(local)
-    return f"{quoted[1] if quoted else local}@{domain.removesuffix('.')}"
 
 
 def _author(sender: Sender) -> tuple[str, ...]:

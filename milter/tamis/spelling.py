@@ -1,0 +1,68 @@
+"""The plain form of an address, however it is spelled (RFC 5321 section 4.1.2, RFC 5322 section 3.4.1)."""
+
+from __future__ import annotations
+
+import re
+
+PLAIN = re.compile(r"""[^\s"\\()<>@%!:;,]+@[^\s"\\()<>@%!:;,]*[^\s"\\()<>@%!:;,.]""")
+"""An address that has no second meaning."""
+
+ATOM = r'[^\s"\\().,:;<>@\[\]]+'
+UNQUOTED = re.compile(rf"{ATOM}(?:\.{ATOM})*")  # a local part that needs no quotes
+WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|.', re.DOTALL)
+
+
+def plain(address: str) -> str:
+    """Return an address without comments, blanks, source route, needless quotes and dots at its end."""
+    if PLAIN.fullmatch(address):
+        return address
+    words = _without_comments(address)
+    while words[:1] == ["@"] and ":" in words:  # a source route (RFC 5321 appendix C)
+        words = words[words.index(":") + 1 :]
+    if "@" not in words:
+        return _local(words)
+    at = len(words) - 1 - words[::-1].index("@")
+    return f"{_local(words[:at])}@{''.join(words[at + 1 :]).rstrip('.')}"
+
+
+def routed(address: str) -> str:
+    """Return where a host sends a plain address of its own: user%host@here and host!user mean user@host."""
+    while True:
+        local = address.rpartition("@")[0] or address
+        if local[:1] == '"' and "@" in local:
+            address = _unquoted(local)
+            continue
+        user, sign, host = local.rpartition("%")
+        if not sign:
+            host, sign, user = local.partition("!")
+        if not (sign and user and host):
+            return address
+        address = f"{user}@{host}"
+
+
+def _local(words: list[str]) -> str:
+    """Return a local part, in quotes where it needs them."""
+    if all(len(word) == 1 for word in words):
+        return "".join(words)
+    local = "".join(map(_unquoted, words))
+    return local if UNQUOTED.fullmatch(local) else '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
+
+
+def _without_comments(address: str) -> list[str]:
+    """Return quoted strings, quoted pairs and single characters that stand outside comments."""
+    depth = 0
+    found = []
+    for word in WORD.findall(address):
+        if word == "(":
+            depth += 1
+        elif word == ")":
+            depth = max(depth - 1, 0)
+        elif not depth and not word.isspace():
+            found.append(word)
+    return found
+
+
+def _unquoted(word: str) -> str:
+    if len(word) == 1:
+        return word
+    return re.sub(r"\\(.)", r"\1", word[1:-1] if word[0] == '"' else word, flags=re.DOTALL)

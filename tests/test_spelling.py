@@ -1,0 +1,71 @@
+"""Addresses in all their spellings."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tamis.spelling import plain, routed
+
+ADDRESSES = st.text('ab@%!"\\()<>:,;. \té', max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("anna@example.org", "anna@example.org"),
+        ('"anna"@example.org', "anna@example.org"),
+        ('"an\\na"@example.org', "anna@example.org"),
+        ("an\\na@example.org", "anna@example.org"),
+        ('an."na"@example.org', "an.na@example.org"),
+        ('"anna+x"@example.org', "anna+x@example.org"),
+        ("anna@example.org.", "anna@example.org"),
+        ("(a (nested) friend)anna(x)@example.org", "anna@example.org"),
+        ("anna @ example.org", "anna@example.org"),
+        ("@relay.example.net,@other.example.net:anna@example.org", "anna@example.org"),
+        ('"two words"@example.org', '"two words"@example.org'),
+        ('"two@signs"@example.org', '"two@signs"@example.org'),
+        ('"a\\"b"@example.org', '"a\\"b"@example.org'),
+        ('""@example.org', '""@example.org'),
+        ("anna", "anna"),
+        ('"anna"', "anna"),
+        ("", ""),
+    ],
+)
+def test_plain_form(written: str, meant: str) -> None:
+    assert plain(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("anna@example.org", "anna@example.org"),
+        ("anna", "anna"),
+        ("anna%example.org", "anna@example.org"),
+        ("anna%example.org@example.com", "anna@example.org"),
+        ("anna%example.org%example.net@example.com", "anna@example.org"),
+        ("example.org!anna", "anna@example.org"),
+        ("example.org!anna@example.com", "anna@example.org"),
+        ('"anna@example.org"@example.com', "anna@example.org"),
+        ("%example.org", "%example.org"),
+        ("anna%", "anna%"),
+        ("!", "!"),
+    ],
+)
+def test_way_that_a_host_sends_its_own(written: str, meant: str) -> None:
+    assert routed(written) == meant
+
+
+@given(ADDRESSES)
+def test_plain_form_is_plain(written: str) -> None:
+    once = plain(written)
+
+    assert plain(once) == once
+
+
+@given(ADDRESSES)
+def test_way_of_any_address_ends(written: str) -> None:
+    once = routed(plain(written))
+
+    assert routed(once) == once
