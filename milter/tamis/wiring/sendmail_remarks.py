@@ -111,15 +111,15 @@ def _action(config: Config, milter: Milter) -> Remark:
 
 
 def _timeouts(config: Config, milter: Milter) -> Iterator[Remark]:
-    end, read = _seconds(milter, "E", END_OF_MESSAGE), _seconds(milter, "R", READ)
-    deadline, store = config.milter.deadline, config.store.timeout
-    if end <= deadline:
-        text = f"Sendmail's T=E ({end:.0f}s) is not above milter.deadline ({deadline:.0f}s)"
-        yield failed(f"{text}: it gives up first")
-    else:
-        yield ok(f"Sendmail's T=E ({end:.0f}s) is above milter.deadline")
-    if read < store:
-        yield warning(f"Sendmail's T=R ({read:.0f}s) is below store.timeout ({store:.0f}s)")
+    """Compare both: Sendmail awaits each answer for R, that to the end of a message included."""
+    deadline = config.milter.deadline
+    for letter, default in (("R", READ), ("E", END_OF_MESSAGE)):
+        patience = _seconds(milter, letter, default)
+        text = f"Sendmail's T={letter} ({patience:.0f}s) is"
+        if patience <= deadline:
+            yield failed(f"{text} not above milter.deadline ({deadline:.0f}s): it gives up first")
+        else:
+            yield ok(f"{text} above milter.deadline")
 
 
 def _seconds(milter: Milter, letter: str, default: float) -> float:
