@@ -197,15 +197,15 @@ def test_mail_waits_for_the_successor_of_a_killed_worker(unscanned_site: Site) -
     assert story.places == ["dave@example.org/"]
 
 
-def test_change_of_settings_is_in_force_within_a_second(site: Site) -> None:
-    site.run("account", "set", "judy@example.org", "antispam=on")
-    site.receive(mail.gtube(), "judy@example.org")
+def test_change_of_settings_is_in_force_within_a_second(postfix_site: Site) -> None:
+    postfix_site.run("account", "set", "judy@example.org", "antispam=on")
+    postfix_site.receive(mail.gtube(), "judy@example.org")
 
-    site.run("account", "set", "judy@example.org", "antispam=off")
+    postfix_site.run("account", "set", "judy@example.org", "antispam=off")
     promised = time.monotonic() + PROMISE
     late = []
     while (now := time.monotonic()) < promised + PROMISE:
-        marked = bool(site.receive(mail.gtube(), "judy@example.org").copy.fields)
+        marked = bool(postfix_site.receive(mail.gtube(), "judy@example.org").copy.fields)
         if not marked:
             break
         late.append(now)
@@ -240,5 +240,5 @@ def test_shadow_mode_lets_outgoing_malware_pass(shadow_site: Site) -> None:
 
     story = shadow_site.submit(raw, "robin@example.net")
 
-    assert shadow_site.postfix.sink.wait_for(mail.message_id(raw).encode()).content.endswith(raw)
+    assert shadow_site.mta.sink.wait_for(mail.message_id(raw).encode()).content.endswith(raw)
     assert story.ticket["recipients"][0]["action"] == "refuse"

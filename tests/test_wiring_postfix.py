@@ -11,7 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.servers.postfix import DOMAINS, PROGRAMS, Postfix
+from tests.servers.mtas import DOMAINS
+from tests.servers.postfix import PROGRAMS, Postfix
 
 from tamis import config as configuration
 from tamis.config import Config

@@ -19,7 +19,8 @@ from tests.faults.ledger import Result
 from tests.servers import mail
 from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
-from tests.servers.postfix import Listeners, Postfix, running
+from tests.servers.mtas import Listeners
+from tests.servers.postfix import Postfix, running
 from tests.servers.smtp import connection
 
 RETRYING = (

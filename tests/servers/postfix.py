@@ -3,78 +3,43 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.servers.dovecot import Passwords
-from tests.servers.smtp import PATIENCE, Sink, free_port
+from tests.servers.mtas import (
+    ACCOUNTS,
+    ALIASES,
+    DOMAINS,
+    FOLDERS,
+    TOP,
+    Delivered,
+    Listeners,
+    read_back,
+    snippet,
+)
+from tests.servers.smtp import PATIENCE, Connection, Sink, connection, free_port
 
-TOP = Path(__file__).parents[2]
 PROGRAMS = TOP / "var/debian/postfix"
 PAGE = TOP / "docs/install-postfix.md"
 
 SUDO: Sequence[str] = () if os.geteuid() == 0 else ("sudo", "-n")  # Postfix's master runs as root
 MAIL_OWNER, SETGID_GROUP = "uucp", "news"  # unprivileged, and there on each Debian (base-passwd)
 READER = os.geteuid() or 65534  # owner of the mailboxes; virtual(8) takes no root
-DOMAINS = ("example.org", "example.com", "branch.example.org")
-USERS = ("anna", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "zoë")
-ACCOUNTS = tuple(f"{user}@example.org" for user in USERS)
-FOLDERS = ("junk", "newsletters", "social", "lists")
-FIELD = re.compile(rb"([!-9;-~]+):(.*\n(?:[ \t].*\n)*)")
-MAILBOX_FIELDS = ("Return-Path", "X-Original-To", "Delivered-To")  # virtual(8)'s
 
 # queue_directory's folders, their modes, and who owns them, as postfix-script(1) makes them.
 PRIVATE = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "saved", "trace")
 
-ALIASES = {  # as Tamis's own; the milter sees recipients before Postfix follows these
-    "info@example.org": ("bob@example.org",),
-    "crew@example.org": ("anna@example.org", "kim@example.org"),
-    "team@example.org": ("anna@example.org", "bob@example.org"),
-    "club@example.org": ("anna@example.org", "erin@example.org"),
-    "@branch.example.org": ("bob@example.org",),
-    "@example.com": ("@example.org",),
-}
-
-
-def snippet(name: str) -> str:
-    """Return the block of the installation page that begins with the comment "# name"."""
-    match = re.search(rf"^```\n# {re.escape(name)}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    assert match, f"{PAGE.name} has no block {name}"
-    return match[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """A milter's address, and Postfix's listeners that use it."""
-
-    milter: str  # as Tamis writes it
-    milter_in_queue: str  # as Postfix does
-    mx: int  # port for the world
-    submission: int  # port for authenticated users
-    upstream: int  # port for mail that another MTA queues and brings
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """A message in a mailbox."""
-
-    account: str
-    folder: str  # "" for the inbox
-    original_to: str
-    fields: tuple[tuple[str, str], ...]  # what the milter put on top
-    raw: bytes
-    content: bytes  # what is below the MTA's Received, lines ended by LF
-
 
 class Postfix:
     """A running Postfix; its log is read as it comes."""
+
+    settings: Mapping[str, Mapping[str, object]] = {"milter": {"socket_mode": "0666"}}  # it is another user
 
     def __init__(
         self, folder: Path, milters: Sequence[str], over_tcp: Sequence[str], main: Sequence[str] = ()
@@ -129,7 +94,7 @@ class Postfix:
 
     def _write(self, folder: Path, more: Sequence[str]) -> None:
         first = next(iter(self.listeners.values()))
-        page = snippet("main.cf").replace("unix:tamis/milter.sock", first.milter_in_queue)
+        page = snippet(PAGE, "main.cf").replace("unix:tamis/milter.sock", first.milter_in_mta)
         main = [*_main_cf(folder, self.sink.port), page, *more]
         (self._config / "main.cf").write_text("\n".join(main) + "\n")
         (self._config / "master.cf").write_text("\n".join([*self._master_cf(), MASTER_CF]))
@@ -139,10 +104,10 @@ class Postfix:
 
     def _master_cf(self) -> Iterator[str]:
         for one in self.listeners.values():
-            milters = f"  -o smtpd_milters={one.milter_in_queue}"
+            milters = f"  -o smtpd_milters={one.milter_in_mta}"
             yield from (f"127.0.0.1:{one.mx} inet n - n - - smtpd", milters)
             yield from (f"127.0.0.1:{one.submission} inet n - n - - smtpd", milters)
-            yield from ("  -o smtpd_sasl_auth_enable=yes", snippet("master.cf, submission").rstrip())
+            yield from ("  -o smtpd_sasl_auth_enable=yes", snippet(PAGE, "master.cf, submission").rstrip())
             # As it were another MTA, without a milter, that relays to the one for the world and tries again.
             yield from (f"127.0.0.1:{one.upstream} inet n - n - - smtpd", "  -o smtpd_milters=")
             yield from ("  -o syslog_name=upstream", f"  -o content_filter=smtp:[127.0.0.1]:{one.mx}")
@@ -194,8 +159,14 @@ class Postfix:
         """Return what came into mailboxes of a queued message, once it has left the queue."""
         self.wait_for_log(f"{queue_id}: removed")
         paths = sorted(self._mailboxes.glob("**/new/*"))
-        found = (_read_back(path.read_bytes(), *self._place(path), queue_id=queue_id) for path in paths)
+        found = (read_back(path.read_bytes(), *self._place(path), queue_id=queue_id) for path in paths)
         return [one for one in found if one is not None]
+
+    def connect(
+        self, port: int, *, client: str | None = "192.0.2.25", user: str | None = None
+    ) -> AbstractContextManager[Connection]:
+        """Connect as a host of 192.0.2.0/24, or from Postfix's own, and authenticate."""
+        return connection(port, client=client, user=user)
 
     def _place(self, path: Path) -> tuple[str, str]:
         domain, user, *folder = path.relative_to(self._mailboxes).parts[:-2]
@@ -242,24 +213,6 @@ class Postfix:
 def _behind_port(port: int) -> Listeners:
     address = f"inet:127.0.0.1:{port}"
     return Listeners(address, address, free_port(), free_port(), free_port())
-
-
-def _read_back(content: bytes, account: str, folder: str, *, queue_id: str) -> Delivered | None:
-    """Return a file of a mailbox if it is of that message: virtual(8)'s fields, the milter's, Received."""
-    fields: list[tuple[str, str]] = []
-    end = 0
-    while match := FIELD.match(content, end):
-        end = match.end()
-        name, value = match[1].decode(), match[2].decode().strip()
-        if name == "Received":
-            own = [one for one in fields if one[0] not in MAILBOX_FIELDS]
-            original_to = dict(fields)["X-Original-To"]
-            is_it = f" id {queue_id}" in value
-            return (
-                Delivered(account, folder, original_to, tuple(own), content, content[end:]) if is_it else None
-            )
-        fields.append((name, value))
-    return None
 
 
 def _mailboxes() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whole installations: Postfix, `tamis serve` and clamd together, and what became of a message there."""
+"""Whole installations: an MTA, `tamis serve` and clamd together, and what became of a message there."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from tests.servers import postfix as postfixes
+from tests.servers import sendmail as sendmails
 from tests.servers.mail import message_id
 from tests.servers.milter import Milter
-from tests.servers.postfix import ACCOUNTS, ALIASES, DOMAINS, Delivered, Postfix, running
-from tests.servers.smtp import Connection, Reply, To, connection
+from tests.servers.mtas import ACCOUNTS, ALIASES, DOMAINS, Delivered, Mta
+from tests.servers.postfix import Postfix
+from tests.servers.sendmail import Sendmail
+from tests.servers.smtp import Connection, Reply, To
 
 from tamis import cli
 from tamis.sandbox.scanner import PrivateClamd as Clamd
@@ -39,6 +44,30 @@ SETTINGS: Mapping[str, str] = {
     "zoë": "antispam.action=file",
 }
 EVERYBODY = ("anna", "judy", "kim", *SETTINGS)
+# What the operator of each site wrote, apart from what he must.
+OPERATORS: Mapping[str, Tables] = {
+    # As shipped, with either front, and over TCP.
+    "stream": {"milter": {"workers": 2, "front": "stream"}},
+    "libmilter": {"milter": {"workers": 2, "front": "libmilter"}},
+    "network": {},
+    # Show all verdicts, refuse what is surely spam, believe a verifier, let all go out.
+    "strict": {
+        "mail": {"trusted_authserv_ids": ["verifier.example.org"]},
+        "headers": {"on_clean": True},
+        "antispam": {"refuse": 500.0},
+        "outgoing": {"antivirus": False, "antispam": False, "graymail": False},
+    },
+    # Pass mail though there is no scanner; refuse no outgoing spam.
+    "lenient": {
+        "antivirus": {"on_error": "pass", "clamd": "unix:/nonexistent/clamd.sock"},
+        "outgoing": {"spam_refuse": 2000.0},
+    },
+    # Have no scanner until a test puts one at clamd.sock; wait briefly for it and the store.
+    "unscanned": {"antivirus": {"timeout": "1s"}, "store": {"timeout": "500ms"}},
+    # Decide and touch nothing.
+    "shadow": {"milter": {"mode": "shadow"}},
+}
+AWAY = "away"  # listeners without a site
 SCANNERLESS = ("lenient", "unscanned")  # the others' logs must be free of trouble
 TROUBLE = re.compile("(warning|error): ")
 OUTPUT = threading.Lock()  # of the process, while a command prints into a text
@@ -80,19 +109,20 @@ class Story:
 
 
 class Site:
-    """A `tamis serve` with its own configuration and store, behind listeners of the Postfix."""
+    """A `tamis serve` with its own configuration and store, behind listeners of an MTA."""
 
-    def __init__(self, postfix: Postfix, name: str, folder: Path, *, clamd: str, tables: Tables) -> None:
-        """Start behind the listeners of that name; the tables are added to the configuration."""
-        self.postfix = postfix
+    def __init__(self, mta: Mta, name: str, folder: Path, *, clamd: str) -> None:
+        """Start as the operator of that name wants it."""
+        self.mta = mta
         self.folder = folder
-        self._listeners = postfix.listeners[name]
-        everywhere: Tables = {
-            "milter": {"socket_mode": "0666"},  # Postfix's processes run as another user
-            "mail": {"domains": DOMAINS},
-        }
-        merged = {key: {**everywhere.get(key, {}), **tables.get(key, {})} for key in {**everywhere, **tables}}
-        self.milter = Milter(folder, merged, listen=self._listeners.milter, clamd=clamd)
+        self._listeners = mta.listeners[name]
+        if name == "unscanned":
+            clamd = f"unix:{folder}/clamd.sock"
+        tables: dict[str, dict[str, object]] = {"mail": {"domains": DOMAINS}, "antivirus": {"clamd": clamd}}
+        for more in (mta.settings, OPERATORS[name]):
+            for table, settings in more.items():
+                tables.setdefault(table, {}).update(settings)
+        self.milter = Milter(folder, tables, listen=self._listeners.milter, clamd=clamd)
         self._populate()
 
     @property
@@ -122,7 +152,7 @@ class Site:
 
     def connect(self, *, client: str | None = "192.0.2.25") -> AbstractContextManager[Connection]:
         """Open a connection from outside, or from the host itself."""
-        return connection(self._listeners.mx, client=client)
+        return self.mta.connect(self._listeners.mx, client=client)
 
     def receive(
         self, raw: bytes, *recipients: To, sender: str = "pat@example.net", options: Sequence[str] = ()
@@ -133,12 +163,12 @@ class Site:
 
     def submit(self, raw: bytes, *recipients: To, user: str = "anna@example.org") -> Story:
         """Send a message as one of the site's own users, and see what became of it."""
-        with connection(self._listeners.submission, client="192.0.2.99", user=user) as client:
+        with self.mta.connect(self._listeners.submission, client="192.0.2.99", user=user) as client:
             return self.story(raw, client.send(raw, *recipients, sender=user))
 
     def story(self, raw: bytes, reply: Reply) -> Story:
         """Return what became of a message that was answered so."""
-        copies = self.postfix.delivered(reply.queue_id) if reply.code == 250 else []
+        copies = self.mta.delivered(reply.queue_id) if reply.code == 250 else []
         return Story(reply, self.tickets(raw), copies)
 
     def stop(self) -> None:
@@ -146,83 +176,105 @@ class Site:
         self.milter.stop()
 
 
+class Sites:
+    """The MTAs, and the sites behind them; each starts when it is first asked for."""
+
+    def __init__(self, stack: ExitStack, folders: pytest.TempPathFactory, clamd: str) -> None:
+        """Take what stops all of it in the end."""
+        self._stack = stack
+        self._folders = folders
+        self._clamd = clamd
+        self._started: dict[tuple[str, str], Site] = {}
+
+    @cached_property
+    def postfix(self) -> Postfix:
+        """The Postfix."""
+        behind_sockets = [*(name for name in OPERATORS if name != "network"), AWAY]
+        return self._stack.enter_context(postfixes.running(behind_sockets, ["network"]))
+
+    @cached_property
+    def sendmail(self) -> Sendmail:
+        """The Sendmail."""
+        return self._stack.enter_context(sendmails.running([*OPERATORS, AWAY]))
+
+    def get(self, mta: str, name: str) -> Site:
+        """Return a site behind "postfix" or "sendmail"."""
+        if (mta, name) not in self._started:
+            server: Mta = self.postfix if mta == "postfix" else self.sendmail
+            one = Site(server, name, self._folders.mktemp(f"{mta}-{name}"), clamd=self._clamd)
+            self._stack.callback(one.stop)
+            self._started[mta, name] = one
+        return self._started[mta, name]
+
+    def trouble(self) -> Sequence[str]:
+        """Return lines of logs that tell of trouble where there must be none."""
+        logs = [one.milter.log() for (_, name), one in self._started.items() if name not in SCANNERLESS]
+        return [line for log in logs for line in log.splitlines() if TROUBLE.search(line)]
+
+
+@pytest.fixture(scope="session")
+def sites(clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    """Run whatever the fixtures below need."""
+    with ExitStack() as stack:
+        found = Sites(stack, tmp_path_factory, clamd.address)
+        yield found
+    assert found.trouble() == []
+
+
+@pytest.fixture(scope="session")
+def postfix(sites: Sites) -> Postfix:
+    """Run a Postfix with listeners for each of the sites."""
+    return sites.postfix
+
+
+@pytest.fixture(
+    scope="session", params=["postfix stream", "postfix libmilter", "sendmail stream"], ids=lambda one: one
+)
+def site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run Tamis as shipped, apart from what an operator must say, with either front and behind either MTA."""
+    return sites.get(*request.param.split())
+
+
+@pytest.fixture(scope="session", params=["stream", "libmilter"])
+def postfix_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run it behind Postfix."""
+    return sites.get("postfix", request.param)
+
+
+@pytest.fixture(scope="session", params=["stream", "libmilter"])
+def sendmail_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run it behind Sendmail."""
+    return sites.get("sendmail", request.param)
+
+
+@pytest.fixture(scope="session", params=["postfix", "sendmail"])
+def strict_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run the strict operator's."""
+    return sites.get(request.param, "strict")
+
+
+@pytest.fixture(scope="session", params=["postfix", "sendmail"])
+def lenient_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run the lenient operator's."""
+    return sites.get(request.param, "lenient")
+
+
+@pytest.fixture(scope="session")
+def unscanned_site(sites: Sites) -> Site:
+    """Run the one without a scanner, behind Postfix."""
+    return sites.get("postfix", "unscanned")
+
+
+@pytest.fixture(scope="session")
+def shadow_site(sites: Sites) -> Site:
+    """Run the one that touches nothing, behind Postfix."""
+    return sites.get("postfix", "shadow")
+
+
+@pytest.fixture(scope="session")
+def network_site(sites: Sites) -> Site:
+    """Run it behind a TCP port of Postfix's own host."""
+    return sites.get("postfix", "network")
+
+
 assert {f"{user}@example.org" for user in EVERYBODY} <= set(ACCOUNTS)
-
-
-@pytest.fixture(scope="session")
-def postfix() -> Iterator[Postfix]:
-    """Run a Postfix with listeners for each of the sites below."""
-    with running(("default", "strict", "lenient", "unscanned", "shadow", "away"), ("network",)) as one:
-        yield one
-
-
-@pytest.fixture(scope="session", params=("stream", "libmilter"))
-def site(
-    request: pytest.FixtureRequest, postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
-    """Run Tamis as shipped, apart from what an operator must say, with either front."""
-    tables: Tables = {"milter": {"workers": 2, "front": request.param}}
-    yield from _started(postfix, "default", tmp_path_factory, clamd=clamd.address, tables=tables)
-
-
-@pytest.fixture(scope="session")
-def strict_site(postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Show all verdicts, refuse what is surely spam, believe a verifier, let all go out."""
-    tables: Tables = {
-        "mail": {"trusted_authserv_ids": ["verifier.example.org"]},
-        "headers": {"on_clean": True},
-        "antispam": {"refuse": 500.0},
-        "outgoing": {"antivirus": False, "antispam": False, "graymail": False},
-    }
-    yield from _started(postfix, "strict", tmp_path_factory, clamd=clamd.address, tables=tables)
-
-
-@pytest.fixture(scope="session")
-def lenient_site(postfix: Postfix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Pass mail though there is no scanner; refuse no outgoing spam."""
-    tables: Tables = {"antivirus": {"on_error": "pass"}, "outgoing": {"spam_refuse": 2000.0}}
-    nowhere = "unix:/nonexistent/clamd.sock"
-    yield from _started(postfix, "lenient", tmp_path_factory, clamd=nowhere, tables=tables)
-
-
-@pytest.fixture(scope="session")
-def unscanned_site(postfix: Postfix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Have no scanner until a test puts one at clamd.sock; wait briefly for it and the store."""
-    folder = tmp_path_factory.mktemp("unscanned")
-    yield from _started(
-        postfix,
-        "unscanned",
-        tmp_path_factory,
-        folder=folder,
-        clamd=f"unix:{folder}/clamd.sock",
-        tables={"store": {"timeout": "500ms"}, "antivirus": {"timeout": "1s"}},
-    )
-
-
-@pytest.fixture(scope="session")
-def shadow_site(postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Decide and touch nothing."""
-    tables: Tables = {"milter": {"mode": "shadow"}}
-    yield from _started(postfix, "shadow", tmp_path_factory, clamd=clamd.address, tables=tables)
-
-
-@pytest.fixture(scope="session")
-def network_site(postfix: Postfix, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run Tamis as shipped, behind a TCP port."""
-    yield from _started(postfix, "network", tmp_path_factory, clamd=clamd.address, tables={})
-
-
-def _started(
-    postfix: Postfix,
-    name: str,
-    folders: pytest.TempPathFactory,
-    *,
-    clamd: str,
-    tables: Tables,
-    folder: Path | None = None,
-) -> Iterator[Site]:
-    one = Site(postfix, name, folder or folders.mktemp(name), clamd=clamd, tables=tables)
-    yield one
-    one.stop()
-    if name not in SCANNERLESS:
-        assert [line for line in one.milter.log().splitlines() if TROUBLE.search(line)] == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import smtplib
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,18 +28,21 @@ class Reply:
 
     @property
     def queue_id(self) -> str:
-        """Postfix's name for the message that it took."""
+        """The MTA's name for the message that it took: "Ok: queued as ID", or "ID Message accepted"."""
         if self.code != 250:
             raise AssertionError(f"not accepted: {self.code} {self.text}")
-        return self.text.rpartition(" queued as ")[2]
+        _, found, queue_id = self.text.rpartition(" queued as ")
+        return queue_id if found else self.text.split()[1]
 
 
 class Connection:
     """One connection; several messages may be sent over it."""
 
-    def __init__(self, port: int) -> None:
-        """Connect to a port on loopback."""
-        self._smtp = smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=PATIENCE)
+    def __init__(self, port: int, *, source: str = "127.0.0.1", name: str = "localhost") -> None:
+        """Connect to a port on loopback, from an address there."""
+        self._smtp = smtplib.SMTP(
+            "127.0.0.1", port, local_hostname=name, timeout=PATIENCE, source_address=(source, 0)
+        )
         self._smtp.ehlo()
 
     def appear_as(self, address: str, name: str = "mail.example.net") -> None:
@@ -163,3 +167,17 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def is_open(port: int) -> bool:
+    """Tell whether somebody listens on a port on loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return once a condition that nobody tells of is true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)

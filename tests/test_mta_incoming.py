@@ -1,4 +1,4 @@
-"""Incoming mail through Postfix: each user gets what he chose, and the ticket says so."""
+"""Incoming mail through either MTA: each user gets what he chose, and the ticket says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outgoing mail through Postfix: the operator's checks decide, and leave no trace in the message."""
+"""Outgoing mail through either MTA: the operator's checks decide, and leave no trace in the message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_wanted_mail_goes_out_as_it_was(site: Site, make: Callable[[], bytes], v
 
     story = site.submit(raw, OUTSIDE)
 
-    sent = site.postfix.sink.wait_for(mail.message_id(raw).encode())
+    sent = site.mta.sink.wait_for(mail.message_id(raw).encode())
     checks = story.ticket["outgoing"]
     assert sent.content.partition(b"\r\n")[0].startswith(b"Received: ")
     assert sent.content.endswith(raw)
@@ -52,7 +52,7 @@ def test_operator_may_switch_the_checks_off(strict_site: Site, make: Callable[[]
 
     story = strict_site.submit(raw, OUTSIDE)
 
-    assert strict_site.postfix.sink.wait_for(mail.message_id(raw).encode()).content.endswith(raw)
+    assert strict_site.mta.sink.wait_for(mail.message_id(raw).encode()).content.endswith(raw)
     assert story.ticket["outgoing"] == {"antivirus": "off", "antispam": "off", "graymail": "off"}
 
 
@@ -87,7 +87,7 @@ def test_spam_below_the_limit_goes_out_unmarked(lenient_site: Site) -> None:
 
     story = lenient_site.submit(raw, OUTSIDE)
 
-    assert lenient_site.postfix.sink.wait_for(mail.message_id(raw).encode()).content.endswith(raw)
+    assert lenient_site.mta.sink.wait_for(mail.message_id(raw).encode()).content.endswith(raw)
     assert story.ticket["outgoing"]["antispam"] == "spam"
     assert story.ticket["outgoing"]["score"] >= 5.0
 
@@ -117,7 +117,7 @@ def test_verdicts_for_a_local_recipient_do_not_go_outside(site: Site) -> None:
 
     story = site.submit(raw, "anna@example.org", OUTSIDE)
 
-    sent = site.postfix.sink.wait_for(mail.message_id(raw).encode())
+    sent = site.mta.sink.wait_for(mail.message_id(raw).encode())
     assert sent.content.endswith(raw)
     assert b"X-Graymail" not in sent.content
     assert story.ticket["means"] == "common"

@@ -1,4 +1,4 @@
-"""What mail leaves behind on the host after Postfix and Tamis are done with it, and what many at once get."""
+"""What mail leaves behind on the host after MTA and Tamis are done with it, and what many at once get."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_many_messages_at_once_do_not_mix(site: Site) -> None:
         stories = list(senders.map(lambda user: (user, send(site, user)), users))
 
     for user, (raw, queue_id) in stories:
-        (copy,) = site.postfix.delivered(queue_id)
+        (copy,) = site.mta.delivered(queue_id)
         assert (copy.account, copy.folder) == (f"{user}@example.org", expected[user])
         assert copy.content == raw.replace(b"\r\n", b"\n")
         assert bool(copy.fields) == (user in ("anna", "bob", "grace"))
