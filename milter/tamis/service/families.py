@@ -71,7 +71,7 @@ UNKNOWN = "unknown"
 VERDICTS_OF = {
     Filter.ANTIVIRUS: ("clean", "infected", "error", "off"),
     Filter.ANTISPAM: ("ham", "spam", "error", "off"),
-    Filter.GRAYMAIL: (*Graymail, "error", "off"),
+    Filter.GRAYMAIL: (*(one.value for one in Graymail), "error", "off"),
 }
 POSITIONS = _each([str(number) for number in range(CLAMDS)])
 
@@ -97,7 +97,7 @@ VERDICTS = Family(
     Kind.COUNTER,
     "Ticketed messages by what a filter said, once for each verdict where recipients' differ.",
     ("direction", "filter", "verdict"),
-    tuple((way, name, verdict) for way in WAYS for name in Filter for verdict in VERDICTS_OF[name]),
+    tuple((way, name.value, verdict) for way in WAYS for name in Filter for verdict in VERDICTS_OF[name]),
 )
 TEMPFAILS = Family(
     "tamis_tempfails_total",
