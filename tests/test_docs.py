@@ -61,6 +61,14 @@ def test_every_metric_is_documented_with_its_labels_and_its_sentence(family: Fam
     assert f"| `{family.name}` | {labels} | {family.about} |" in PAGES["metrics.md"]
 
 
+def test_every_decision_has_a_number_of_its_own() -> None:
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+    numbers = [int(path.name[:4]) for path in files]
+    assert numbers == list(range(1, len(files) + 1))
+    assert [path.read_text().partition(".")[0] for path in files] == [f"# {number}" for number in numbers]
+
+
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_links_lead_somewhere(page: str) -> None:
     assert [to for to in LINK.findall(PAGES[page]) if not (ROOT / "docs" / to).exists()] == []
