@@ -39,11 +39,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+# Root may give files away; Tamis as a service may not (systemd/tamis.service).
+WITHOUT_CHOWN = ("setpriv", "--bounding-set=-chown") if os.geteuid() == 0 else ()
+
+
 def serve(folder: Path, listen: str, **overrides: dict[str, object]) -> subprocess.CompletedProcess[str]:
     """Run `tamis serve` where it cannot serve."""
     config = folder / "other.toml"
     config.write_text(configuration(folder, overrides, listen=listen))
-    command = [*COMMAND, "serve", "--config", str(config)]
+    command = [*WITHOUT_CHOWN, *COMMAND, "serve", "--config", str(config)]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
 
@@ -156,6 +160,13 @@ def test_unknown_group_is_named(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "milter.socket_group: there is no group no-such-group" in done.stderr
+
+
+def test_group_without_tamis_is_named(tmp_path: Path) -> None:
+    done = serve(tmp_path, f"unix:{tmp_path}/s", milter={"socket_group": "news"})
+
+    assert done.returncode == 2
+    assert "milter.socket_group: the user that runs this is not in the group news" in done.stderr
 
 
 def test_wrong_configuration_refuses_to_start(tmp_path: Path) -> None:

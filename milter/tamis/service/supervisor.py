@@ -324,8 +324,10 @@ class Supervisor:
 
 
 def _give_to_group(path: Path, group: str) -> None:
-    """Give the socket to a group by name; raise OSError for an unknown one."""
+    """Give the socket to a group by name; raise OSError where there is none, or we are not in it."""
     try:
         os.chown(path, -1, grp.getgrnam(group).gr_gid)
     except KeyError:
         raise OSError(f"milter.socket_group: there is no group {group}") from None
+    except PermissionError:
+        raise OSError(f"milter.socket_group: the user that runs this is not in the group {group}") from None
