@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +56,7 @@ class Service:
     chroot: bool
     command: str
     parameters: Mapping[str, str]
+    own: frozenset[str]  # names that the line itself sets
 
     def milters(self, parameter: str) -> Iterator[Milter]:
         """Yield the milters that mail of this service goes through."""
@@ -125,7 +125,8 @@ def _services(
         place, kind, _, _, chroot, _, _, command, *_ = line.split()
         name = f"{place}/{kind}"
         inside = by_default if chroot == "-" else chroot == "y"
-        yield Service(name, inside, command, ChainMap(own.get(name, {}), dict(parameters)))
+        options = own.get(name, {})
+        yield Service(name, inside, command, {**parameters, **options}, frozenset(options))
 
 
 def _pairs(postconf: str, *arguments: str) -> Iterator[tuple[str, str]]:

@@ -32,8 +32,7 @@ class Use:
     def is_set(self, name: str, postfix: Postfix) -> bool:
         """Tell whether somebody has set that parameter."""
         full = f"milter_{name}"
-        of_service = self.service.parameters[full] != postfix.parameters[full]
-        return name in self.milter.own or of_service or full in postfix.explicit
+        return name in self.milter.own or full in self.service.own or full in postfix.explicit
 
 
 def remarks(config: Config, postfix: Postfix) -> Iterator[Remark]:
