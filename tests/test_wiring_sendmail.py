@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.servers.sites import Site, Sites
 
 from tamis import config as configuration
 from tamis.wiring import mta, postfix, sendmail
@@ -44,12 +45,14 @@ class Host:
         asked: str = "opendkim, tamis",
         daemons: tuple[str, ...] = DAEMONS,
         options: str = "O MaxMessageSize=26214400",
+        trust: str = "TrustStickyBit",  # the socket lies in /tmp
     ) -> list[tuple[str, str]]:
         """Return the status and text of what is not right."""
         milter = f"Xtamis, S={where or f'local:{self.path}'}, F={flags}, T={times}"
         lines = ["# comment", "Xopendkim, S=inet:8891@localhost", milter]
         lines += [f"O DaemonPortOptions={one}" for one in daemons]
         lines += [f"O InputMailFilters={asked}", f"O RunAsUser={self.user}", options]
+        lines += [f"O DontBlameSendmail={trust}"]
         self.file.write_text("\n".join(lines) + "\n")
         text = f'milter.listen = "{self.listen}"\nmail.domains = ["example.org"]\n{extra}'
         found = mta.remarks(configuration.parse(text, "tamis.toml"))
@@ -74,6 +77,19 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 def test_a_wired_sendmail_has_nothing_to_be_said_against_it(host: Host) -> None:
     assert host.troubles() == []
+
+
+def test_the_documented_sendmail_passes_the_check(
+    sendmail_site: Site, sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(postfix, "FOLDERS", ())
+    monkeypatch.setattr(sendmail, "FILES", (sites.sendmail.cf,))
+
+    printed = sendmail_site.run("check")
+
+    assert "Sendmail asks Tamis about mail from " in printed
+    assert "failed" not in printed
 
 
 def test_a_port_of_this_host_is_known_by_its_names(host: Host) -> None:
@@ -165,6 +181,13 @@ def test_a_socket_out_of_sendmails_reach_fails(host: Host) -> None:
         "failed",
         f"Sendmail cannot connect: nobody may not enter {host.path.parent}",
     )
+
+
+def test_a_socket_in_a_folder_that_others_may_write_to_fails(host: Host) -> None:
+    ((status, text),) = host.troubles(trust="safe")
+
+    assert status == "failed"
+    assert text.endswith(f"may write to {host.path.parents[1]}, which makes it unsafe")
 
 
 def test_an_unknown_user_fails(host: Host) -> None:

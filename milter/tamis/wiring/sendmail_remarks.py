@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from tamis.wiring.sendmail import Daemon, Milter, Sendmail
 
 PUBLIC = frozenset({"smtp", "25"})
 SUBMISSION = frozenset({"submission", "587", "smtps", "submissions", "465"})
-# Seconds, where T= does not say (Sendmail Installation and Operation Guide, section 5.11).
-READ = 10.0
-END_OF_MESSAGE = 300.0
+# Seconds, where T= does not say (Sendmail Installation and Operation Guide, section 5.11): for any answer,
+# and in all for that to the end of a message.
+TIMEOUTS = {"R": 10.0, "E": 300.0}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -94,7 +95,18 @@ def _socket(ours: address.Address, sendmail: Sendmail) -> Iterator[Remark]:
     except KeyError:
         yield failed(f"Sendmail's RunAsUser {user} is no user of this host")
     else:
+        problem = problem or _unsafe(Path(ours.path), sendmail)
         yield failed(f"Sendmail cannot connect: {problem}") if problem else ok(f"Sendmail gets at {ours}")
+
+
+def _unsafe(socket: Path, sendmail: Sendmail) -> str | None:
+    """Return what makes Sendmail refuse a socket that it can reach, unless it is told to trust folders."""
+    if sendmail.options.get("dontblamesendmail", "safe").lower() != "safe":
+        return None
+    for folder in socket.parents:
+        if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"others than its owner may write to {folder}, which makes it unsafe"
+    return None
 
 
 def _action(config: Config, milter: Milter) -> Remark:
@@ -111,15 +123,14 @@ def _action(config: Config, milter: Milter) -> Remark:
 
 
 def _timeouts(config: Config, milter: Milter) -> Iterator[Remark]:
-    """Compare both: Sendmail awaits each answer for R, that to the end of a message included."""
     deadline = config.milter.deadline
-    for letter, default in (("R", READ), ("E", END_OF_MESSAGE)):
+    for letter, default in TIMEOUTS.items():
         patience = _seconds(milter, letter, default)
-        text = f"Sendmail's T={letter} ({patience:.0f}s) is"
+        text = f"Sendmail's T={letter} of {milter.name} ({patience:.0f}s)"
         if patience <= deadline:
-            yield failed(f"{text} not above milter.deadline ({deadline:.0f}s): it gives up first")
+            yield failed(f"{text} is not above milter.deadline ({deadline:.0f}s): it gives up first")
         else:
-            yield ok(f"{text} above milter.deadline")
+            yield ok(f"{text} is above milter.deadline")
 
 
 def _seconds(milter: Milter, letter: str, default: float) -> float:
