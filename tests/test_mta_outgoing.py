@@ -56,6 +56,19 @@ def test_operator_may_switch_the_checks_off(strict_site: Site, make: Callable[[]
     assert story.ticket["outgoing"] == {"antivirus": "off", "antispam": "off", "graymail": "off"}
 
 
+def test_each_message_of_one_connection_is_outgoing(site: Site) -> None:
+    messages = [mail.letter(), mail.letter()]
+
+    with site.sign_in("anna@example.org") as client:
+        for raw in messages:
+            client.send(raw, OUTSIDE, sender="anna@example.org")
+            client.begin(OUTSIDE)
+            client.reset()
+
+    tickets = [site.tickets(raw)[0] for raw in messages]
+    assert [one["sender_account"] for one in tickets] == ["anna@example.org"] * 2
+
+
 def test_ticket_names_the_sender_and_leaves_the_outside_recipient_alone(site: Site) -> None:
     story = site.submit(mail.letter(), OUTSIDE)
 

@@ -49,6 +49,17 @@ def test_authenticated_mail_is_outgoing(sendmail_site: Site) -> None:
     assert story.ticket["sender_account"] == "anna@example.org"
 
 
+def test_mail_of_a_local_program_is_outgoing(sites: Sites) -> None:
+    site = sites.get("sendmail", "stream")  # the first of the milters
+    raw = mail.letter()
+
+    sites.sendmail.submit("anna@example.org", "robin@example.net", raw)
+
+    (ticket,) = site.tickets(raw)
+    assert ticket["direction"] == "outgoing"
+    assert ticket["sender_account"] == "anna@example.org"
+
+
 def test_ticket_has_sendmails_queue_id(sendmail_site: Site) -> None:
     story = sendmail_site.receive(mail.letter(), "anna@example.org")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,17 @@ def test_a_second_message_knows_nothing_of_the_first() -> None:
     assert message.raw == b"\r\n"
     assert (message.envelope.mail_from, message.envelope.recipients) == ("", ())
     assert message.envelope.auth_user is None
+
+
+@pytest.mark.parametrize(("told", "known"), [("192.0.2.25", "192.0.2.25"), ("0", None), (None, None)])
+def test_client_is_known_where_the_mta_tells_an_address(told: str | None, known: str | None) -> None:
+    session = Session()
+    session.mail(b"<anna@example.net>", ())
+    session.came_from(told)
+
+    message = session.message("4Xy7")
+
+    assert message.envelope.client_ip == known
 
 
 def test_the_content_does_not_outlive_its_message() -> None:

@@ -84,6 +84,7 @@ class Sendmail:
             here = f"Addr=127.0.0.1, I={name}"
             yield snippet(PAGE, "submission").replace("Port=submission", f"Port={one.submission}, {here}")
             yield f"DAEMON_OPTIONS(`Name=MTA, Port={one.mx}, {here}')dnl"
+        yield f"define(`confINPUT_MAIL_FILTERS', `{next(iter(self.listeners))}')dnl"  # without a daemon
         yield f"define(`RELAY_MAILER_ARGS', `TCP $h {self.sink.port}')dnl"
         yield from ("MAILER(`local')dnl", "MAILER(`smtp')dnl")
         yield from ("LOCAL_CONFIG", f"ESASL_CONF_PATH={self._folder}", f"ESASL_PATH={SASL}")
@@ -113,6 +114,24 @@ class Sendmail:
         if user is not None:
             one.login(user)
         return closing(one)
+
+    def submit(self, sender: str, recipient: str, message: bytes) -> None:
+        """Hand in a message as a program of the host does that speaks SMTP with `sendmail -bs`."""
+        envelope = (f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA")
+        lines = [f"{command}\r\n".encode() for command in ("EHLO localhost", *envelope)]
+        with subprocess.Popen(
+            [COMMANDS / "sendmail", "-C", self.cf, "-bs"],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as program:
+            assert program.stdin is not None and program.stdout is not None
+            for line in (b"", *lines, message + b".\r\n", b"QUIT\r\n"):
+                program.stdin.write(line)
+                program.stdin.flush()
+                while (reply := program.stdout.readline())[3:4] == b"-":
+                    pass
+                assert reply[:1] in b"23", reply
 
     def delivered(self, queue_id: str) -> Sequence[Delivered]:
         """Return what came into mailboxes of a queued message, once it has left the queue."""
@@ -166,6 +185,7 @@ def _settings(folder: Path) -> Iterator[str]:
         "confDONT_BLAME_SENDMAIL": "TrustStickyBit",  # the folder lies in /tmp
         "confTRUSTED_USER": pwd.getpwuid(os.geteuid()).pw_name,
         "confLOG_LEVEL": "0",  # it would go to the machine's own log
+        "confPRIVACY_FLAGS": "needmailhelo",  # without authwarnings, which tells of -C if not by root
         "confTO_IDENT": "0",
         "confQUEUE_LA": "1000",  # load averages
         "confREFUSE_LA": "1000",

@@ -154,6 +154,10 @@ class Site:
         """Open a connection from outside, or from the host itself."""
         return self.mta.connect(self._listeners.mx, client=client)
 
+    def sign_in(self, user: str) -> AbstractContextManager[Connection]:
+        """Open a connection for submission."""
+        return self.mta.connect(self._listeners.submission, client="192.0.2.99", user=user)
+
     def receive(
         self, raw: bytes, *recipients: To, sender: str = "pat@example.net", options: Sequence[str] = ()
     ) -> Story:
@@ -163,7 +167,7 @@ class Site:
 
     def submit(self, raw: bytes, *recipients: To, user: str = "anna@example.org") -> Story:
         """Send a message as one of the site's own users, and see what became of it."""
-        with self.mta.connect(self._listeners.submission, client="192.0.2.99", user=user) as client:
+        with self.sign_in(user) as client:
             return self.story(raw, client.send(raw, *recipients, sender=user))
 
     def story(self, raw: bytes, reply: Reply) -> Story:

@@ -196,8 +196,7 @@ class Libmilter:
         session.auth_user = _macro(ctx, "{auth_authen}")
         session.daemon_name = _macro(ctx, "{daemon_name}") or session.daemon_name
         session.mta_name = _macro(ctx, "j") or session.mta_name
-        if session.client_ip is None:
-            session.client_ip = _macro(ctx, "{client_addr}")
+        session.came_from(_macro(ctx, "{client_addr}"))
         return self._noted(session, len(sender) + sum(map(len, parameters)))
 
     def rcpt(self, ctx: Any, recipient: bytes, *parameters: bytes) -> int:

@@ -89,6 +89,11 @@ class Session:
         self.mail_from = path(sender)
         self.mail_parameters = parameters
 
+    def came_from(self, address: str | None) -> None:
+        """Note {client_addr} where CONNECT told no address; Sendmail's "0" is a program of its own host."""
+        if self.client_ip is None and address != "0":
+            self.client_ip = address
+
     def rcpt(self, recipient: bytes, parameters: tuple[bytes, ...], resolved: str = "") -> None:
         """Add a recipient; resolved is the MTA's {rcpt_addr}."""
         self.recipients.append(Recipient(path(recipient), tuple(map(text, parameters)), resolved))

@@ -293,8 +293,7 @@ class Conversation(asyncio.Protocol):
         session.auth_user = macros.get("auth_authen")
         session.daemon_name = macros.get("daemon_name") or session.daemon_name
         session.mta_name = macros.get("j") or session.mta_name
-        if session.client_ip is None:
-            session.client_ip = macros.get("client_addr")
+        session.came_from(macros.get("client_addr"))
 
     def _rcpt(self, payload: bytes) -> None:
         recipient, *parameters = payload.removesuffix(b"\0").split(b"\0")
