@@ -43,6 +43,7 @@ def test_other_spellings_mean_what_the_mta_says(written: str) -> None:
     [
         '"info"@example.org',
         "info@example.org.",
+        "info@example.org;",
         "(x)info@example.org",
         "@relay.example.net:info@example.org",
         "info%example.org",

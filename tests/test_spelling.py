@@ -21,6 +21,7 @@ ADDRESSES = st.text('ab@%!"\\()<>:,;. \té', max_size=40)
         ('an."na"@example.org', "an.na@example.org"),
         ('"anna+x"@example.org', "anna+x@example.org"),
         ("anna@example.org.", "anna@example.org"),
+        ("anna@example.org;", "anna@example.org"),
         ("(a (nested) friend)anna(x)@example.org", "anna@example.org"),
         ("anna @ example.org", "anna@example.org"),
         ("@relay.example.net,@other.example.net:anna@example.org", "anna@example.org"),

@@ -13,16 +13,18 @@ WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|.', re.DOTALL)
 
 
 def plain(address: str) -> str:
-    """Return an address without comments, blanks, source route, needless quotes and dots at its end."""
+    """Return an address without comments, blanks, source route, needless quotes, dots and ";" at its end."""
     if PLAIN.fullmatch(address):
         return address
     words = _without_comments(address)
     while words[:1] == ["@"] and ":" in words:  # a source route (RFC 5321 appendix C)
         words = words[words.index(":") + 1 :]
+    while words and words[-1] in (".", ";"):
+        words.pop()
     if "@" not in words:
         return _local(words)
     at = len(words) - 1 - words[::-1].index("@")
-    return f"{_local(words[:at])}@{''.join(words[at + 1 :]).rstrip('.')}"
+    return f"{_local(words[:at])}@{''.join(words[at + 1 :])}"
 
 
 def routed(address: str) -> str:
