@@ -87,6 +87,7 @@ HOSTILE = {
     "nested fonts": (b"text/html", b"<b><font><i>" * 20_000),
     "links in links": (b"text/html", b"<a href=x>" * 50_000),
     "tables in links": (b"text/html", b"<table><a href=x>" * 20_000),
+    "a host as long as a page": (b"text/html", b"<a href=http://" + b"a" * 60_000 + b"/>x</a>"),
     "one huge line": (b"text/plain", b"a" * 10_000_000),
     "huge broken base64": (b"text/plain", b"!=" * 5_000_000),
     "parameters": (b"text/plain" + b";a=" * 30_000, b""),

@@ -85,6 +85,7 @@ def test_host_is_read_as_browsers_read_it() -> None:
     assert url("mailto:anna@example.org", "").host == ""
 
 
+PAGE = b"Content-Type: text/html\n\n"
 LINK = b"<a href=http://a.example.org/?http=http://x>www.example.net</a>"
 ENCODED_ZIP = b"Content-Type: application/zip; name=x.zip\nContent-Transfer-Encoding: base64\n\n"
 HOSTILE = {
@@ -98,6 +99,9 @@ HOSTILE = {
     "entities": b"Content-Type: text/html\n\n" + b"&#65" * 50_000,
     "many parts": b"Content-Type: multipart/mixed; boundary=x\n\n" + b"--x\n\n\n" * 100_000,
     "long name": b'Content-Type: application/zip; name="' + b"a." * 30_000 + b'"\n\n',
+    "many long hosts": PAGE + b"".join(b"<a href=//%c%s/>" % (c, b"a1-" * 700) for c in range(97, 122)),
+    "long local part": b"From: " + b"a" * 16_000 + b"-@example.org\n\n",
+    "many redirects": PAGE + b"".join(b"<a href=//a%d/%shttp>" % (n, b"?http" * 200) for n in range(60)),
     "at signs": b"From: " + b"a@" * 30_000 + b"\nReply-To: " + b"a@b," * 15_000 + b"\n\n",
     "base64": ENCODED_ZIP + b"AAAA" * 1_000_000,
 }  # fmt: skip

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 # What a quoted string may hold without its meaning, as characters that mean nothing (private use).
 HIDE = {ord(character): 0xE000 + number for number, character in enumerate(" \t\r\n;=()\"'")}
 SHOW = {hidden: character for character, hidden in HIDE.items()}
-RESULT = re.compile(r"\s*([a-z0-9-]+)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)(.*)", re.S | re.I)
-PROPERTY = re.compile(r"([a-z0-9._-]+)\s*=\s*(\S+)", re.I)
+RESULT = re.compile(r"^\s*([a-z0-9-]+)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)(.*)", re.S | re.I)
+# From the start of a name on: there may be thousands of letters and no "=".
+PROPERTY = re.compile(r"(?<![a-z0-9._-])([a-z0-9._-]+)\s*=\s*(\S+)", re.I)
 SPECIAL = frozenset(b'("\\')  # octets that begin a comment, a quoted string or a quoted-pair
 SEPARATOR = re.compile(r"[\s;]+")
 RESULTS = b"authentication-results"  # the field's name

@@ -99,19 +99,19 @@ def split(raw: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
     if raw.startswith(b"From "):  # mbox
         raw = raw.partition(b"\n")[2]
     raw = raw.replace(b"\r\n", b"\n")
-    fields: list[HeaderField] = []
+    found: list[tuple[bytes, int, int]] = []  # name, and where its body begins and ends
     at = 0
     while at < len(raw):
         end = raw.find(b"\n", at)
         end = len(raw) if end < 0 else end
         line = raw[at:end]
-        if line[:1] in (b" ", b"\t") and fields:
-            fields[-1] = (fields[-1][0], fields[-1][1] + b"\n" + line)
+        if line[:1] in (b" ", b"\t") and found:
+            found[-1] = (*found[-1][:2], end)
         elif FIELD_NAME.match(line):
-            name, _, value = line.partition(b":")
-            fields.append((name, value))
+            name = line.partition(b":")[0]
+            found.append((name, at + len(name) + 1, end))
         else:  # without an empty line, too, the body has begun, as MTAs see it
             at = at if line else end + 1
             break
         at = end + 1
-    return tuple(fields), raw[at:].replace(b"\n", b"\r\n")
+    return tuple((name, raw[start:end]) for name, start, end in found), raw[at:].replace(b"\n", b"\r\n")

@@ -13,7 +13,7 @@ LONGEST = 300  # characters of what is said of one mistake
 WITH_PASSWORD = (("store",), ("store", "url"))  # what was given there is not repeated
 TABLE = re.compile(r"\s*\[\[?([^\]]+)\]\]?")
 KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|[A-Za-z0-9_-]+))*)\s*=""")
-PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+)""")
 
 
 class SettingError(ValueError):

@@ -15,6 +15,7 @@ MAX_SUBJECT = 512  # characters
 MAX_TO = 2048  # octets of To
 MAX_RECIPIENTS = 5
 MAX_SHOWN = 200  # characters of what a link shows
+MAX_HOST = 255  # characters of a host; more is no name in the DNS (RFC 1035 section 2.3.4)
 
 URL = re.compile(r"https?://[^\s<>\"'()\[\]{}|\\^`]{3,500}")
 AUTHORITY = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}([^/?#\\\s]*)", re.I)
@@ -100,7 +101,7 @@ def url(target: str, shown: str) -> Url:
     host = f"{host.partition(']')[0]}]" if host.startswith("[") else host.partition(":")[0]
     if "%" in host:
         host = unquote(host)
-    return Url(target, authority, host.rstrip("."), shown[:MAX_SHOWN])
+    return Url(target, authority, host[:MAX_HOST].rstrip("."), shown[:MAX_SHOWN])
 
 
 def site(host: str) -> str:

@@ -38,7 +38,8 @@ NUMBER_HOST = re.compile(r"^(?:0x[0-9a-f]+|\d{6,})(?:\.(?:0x[0-9a-f]+|\d+))*$")
 SHOWN_HOST = re.compile(r"^\s*(?:https?://)?((?:[a-z0-9-]{1,63}\.)+[a-z]{2,24})(?:[/:?#]\S*)?\s*$", re.I)
 PORT = re.compile(r":(\d+)$")
 RANDOM = re.compile(r"[bcdfghjklmnpqrstvwxz]{6,}|(?:[a-z]+\d+){3,}|[a-z0-9-]{28,}\.")
-INNER = re.compile(r"[?&=][^#]*=?https?(?:://|%3a%2f%2f)", re.I)
+# From the start, or from what follows "#" on: an address may hold thousands of "?" and "=".
+INNER = re.compile(r"(?:^|#)[^#?&=]*[?&=][^#]*https?(?:://|%3a%2f%2f)", re.I)
 SCRIPT = re.compile(r"^\s*(?:javascript|data|vbscript|file):", re.I)
 MAX_HOSTS = 24  # different hosts that are looked at
 

@@ -41,7 +41,7 @@ RULES = (
     Rule("REPLY_REFERS", "The subject begins with Re: and a field says to which message.", -1.5),
 )
 
-ADDRESS = re.compile(r"[^\s@<>\"'()]+@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.I)
+ADDRESS = re.compile(r"(?<![^\s@<>\"'()])[^\s@<>\"'()]+@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.I)
 RANDOM = re.compile(r"\d{5,}|(?:[a-z]+\d+){3,}|[bcdfghjklmnpqrstvwxz]{6,}|^[a-f0-9-]{16,}$")
 MESSAGE_ID = re.compile(rb"^\s*<[^<>@\s]+@([^<>@\s]+)>\s*$")
 DATE = re.compile(
@@ -52,9 +52,10 @@ DATE = re.compile(
 )
 HELO_ADDRESS = re.compile(r"^\[?\d{1,3}(?:\.\d{1,3}){3}\]?$")
 DYNAMIC = re.compile(
-    r"(?:^|[.-])(?:a?dsl|dial\w*|dyn\w*|ppp\w*|cable|pool|dhcp|client|cust\w*|user|broadband|catv)[\w-]*[.-]"
+    r"(?:^|[.-])(?:a?dsl|dial|dyn|ppp|cable|pool|dhcp|client|cust|user|broadband|catv)[\w-]*[.-]"
     r"|(?:\d{1,3}[.-]){3}\d"
 )
+MAX_LOCAL = 255  # characters of a local part that are looked at; RFC 5321 section 4.5.3.1.1 allows 64
 LONG = re.compile(r"^[a-z]{26,}$")
 OUTLOOK_ID = re.compile(rb"^\s*<[0-9a-zA-Z]{8,}\$[0-9a-fA-F]+\$[0-9a-zA-Z]+@|^\s*<[A-Z]{30,}", re.I)
 PERSONAL = re.compile(
@@ -100,7 +101,7 @@ def _author(facts: Facts) -> Iterator[str]:
         yield "FROM_NAME_HOLDS_ADDRESS"
     if name and brand_of(name, domain):
         yield "FROM_NAME_BRAND"
-    local = address.partition("@")[0]
+    local = address.partition("@")[0][:MAX_LOCAL]
     if LONG.match(local):
         yield "FROM_LONG_LOCAL"
     elif RANDOM.search(local):
