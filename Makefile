@@ -4,6 +4,7 @@
 # Debian's own Python, which PACKAGES fits and which is built to be fast; elsewhere whichever there is.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 CORPORA ?= var/corpora
+MESSAGES ?= 500000
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= message configuration frames
 SHELL := /bin/sh
@@ -14,7 +15,7 @@ CLAMD := var/debian/clamav-daemon
 PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help dev run test check format bench faults fuzz corpora clean packages
+.PHONY: help dev run test check format bench faults fuzz soak corpora clean packages
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -64,6 +65,10 @@ fuzz: dev ## Look for what breaks, FUZZ_SECONDS=60 for each target; findings sta
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python -m pytest --hypothesis-profile=many tests/test_fuzz.py
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+soak: dev ## Send MESSAGES=500000 of CORPORA=DIR and the hostile list, and see that Tamis stays as it is
+	@tests/unpack clamav-daemon
+	$(BIN)/python -m tests.soak $(CORPORA)/*.jsonl.xz --messages $(MESSAGES)
 
 corpora: dev ## Send all messages of CORPORA=DIR through the milter, 32 at a time
 	@tests/unpack clamav-daemon

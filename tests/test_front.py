@@ -264,3 +264,25 @@ print(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
     done = subprocess.run([sys.executable, "-c", program % free_port()], capture_output=True, text=True)
 
     assert done.stdout == "1\n", done.stderr
+
+
+HEAPS = """
+import ctypes, os, sys, threading
+from tamis.front.library import keep_one_heap
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+if sys.argv[1] == "one":
+    keep_one_heap()
+barrier = threading.Barrier(8)
+threads = [threading.Thread(target=lambda: (bytearray(100_000), barrier.wait())) for _ in range(8)]
+[one.start() for one in threads], [one.join() for one in threads]
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.parametrize(("how", "expected"), [("one", True), ("many", False)])
+def test_threads_of_libmilter_share_one_heap(how: str, expected: bool) -> None:
+    told = subprocess.run([sys.executable, "-c", HEAPS, how], stdout=subprocess.PIPE, check=True).stdout
+
+    assert (told.count(b"<heap ") == 1) is expected

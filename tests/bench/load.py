@@ -107,6 +107,10 @@ class Load:
             (script(mail, agreed), script(mail, agreed, first=False) if later else ()) for mail in mails
         ]
 
+    def __len__(self) -> int:
+        """Return how many messages it sends."""
+        return len(self._scripts)
+
     def run(self, connections: int, *, numbers: Iterator[int], patience: float = 120.0) -> Outcome:
         """Send every message once; raise TimeoutError if for patience seconds no answer comes.
 

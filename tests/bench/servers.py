@@ -24,6 +24,7 @@ TAMIS = """\
 listen = "{listen}"
 front = "{front}"
 workers = {workers}
+{milter}
 [mail]
 domains = ["example.org"]
 [store]
@@ -108,13 +109,19 @@ def null(folder: Path) -> Server:
     )  # libmilter would take 5 s to stop, and there is nothing to save
 
 
-def tamis(folder: Path, front: str, *, workers: int, settings: str = NO_ANTIVIRUS) -> Server:
-    """Start Tamis with an empty store; settings is what its configuration says beyond TAMIS."""
+def tamis(
+    folder: Path, front: str, *, workers: int, settings: str = NO_ANTIVIRUS, milter: str = ""
+) -> Server:
+    """Start Tamis with an empty store; settings is what its configuration says beyond TAMIS.
+
+    milter are more lines of its [milter].
+    """
     where = f"unix:{_socket(folder)}"
     for former in folder.glob("tamis.db*"):
         former.unlink()
     config = folder / "tamis.toml"
-    config.write_text(TAMIS.format(listen=where, front=front, workers=workers, folder=folder) + settings)
+    fixed = TAMIS.format(listen=where, front=front, workers=workers, folder=folder, milter=milter)
+    config.write_text(fixed + settings)
     command = [sys.executable, "-m", "tamis", "serve", "--config", str(config)]
     return _start(folder.name, command, folder=folder, where=where)
 

@@ -83,6 +83,7 @@ class Libmilter:
         TCP_NODELAY is set on it, and inherited by accepted sockets: libmilter answers in small writes, each
         of which would otherwise wait some 40 ms for the MTA's delayed acknowledgement.
         """
+        library.keep_one_heap()
         self._register()
         if isinstance(address, UnixAddress):
             remove_stale(address.path)

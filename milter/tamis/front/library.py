@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 from tamis.address import InetAddress, UnixAddress
 
 log = logging.getLogger(__name__)
+
+M_ARENA_MAX = -8  # malloc.h of the GNU C library
 
 
 def listening() -> set[int]:
@@ -49,3 +52,14 @@ def set_max_packet(octets: int) -> None:
             ctypes.CDLL(line.split(maxsplit=5)[5]).smfi_setmaxdatasize(ctypes.c_size_t(octets))
             return
     log.warning("libmilter not found among the loaded libraries: long header fields will be tempfailed")
+
+
+def keep_one_heap() -> None:
+    """Let all threads take their memory from one heap; before there are any.
+
+    The GNU C library gives threads up to eight heaps for each core, and each keeps what the largest message
+    took: with the hostile list in between a worker grew to 300 MB, and to 90 MB with one heap. Threads hardly
+    wait for it, as Python's lock lets one run at a time.
+    """
+    with contextlib.suppress(AttributeError):  # other C libraries have one heap anyway
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
