@@ -183,6 +183,12 @@ def test_each_of_very_many_recipients_has_his_entry() -> None:
     assert [one.address for one in ticket.recipients] == [one.address for one in people]
 
 
+def test_a_recipient_without_a_domain_is_of_the_first_of_ours() -> None:
+    ticket = World().ticket(message(b"", "anna"))  # Sendmail takes it for a local user
+
+    assert [(one.address, one.account) for one in ticket.recipients] == [("anna", "anna@example.org")]
+
+
 def test_an_address_that_is_not_utf8_can_be_ticketed() -> None:
     raw = b"\xff@example.org".decode("utf-8", "surrogateescape")
     one = message(b"", raw, headers={"Message-ID": "<é@example.net>"})

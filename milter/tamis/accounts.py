@@ -46,7 +46,6 @@ class Accounts:
         self._sources = sources
         self._own = own
         self._domains = frozenset(config.mail.domains)
-        self._domain = config.mail.domains[0]
         self._delimiter = config.mail.recipient_delimiter
         self._locked = frozenset(locked(config.users.may_change))
         self._site = config.site_settings()
@@ -60,12 +59,8 @@ class Accounts:
 
         Raise StoreUnavailable where a source does.
         """
-        names = [self._qualified(address.lower()) for address in addresses]
-        facts = self._gather(set(names))
-        return [
-            Resolution(address, self._members(name, facts))
-            for address, name in zip(addresses, names, strict=True)
-        ]
+        facts = self._gather({address.lower() for address in addresses})
+        return [Resolution(address, self._members(address.lower(), facts)) for address in addresses]
 
     def levels(self, domain: str, own: Mapping[str, Value]) -> list[Mapping[str, Value]]:
         """Return the levels of settings in force in a domain of ours: own ones without locked keys first."""
@@ -75,10 +70,6 @@ class Accounts:
     def without_detail(self, address: str) -> str:
         """Return an address without its detail."""
         return self._names(address)[-1]
-
-    def _qualified(self, address: str) -> str:
-        """Return an address with a domain: Sendmail takes mail for local users without one."""
-        return _absolute(address, self._domain) if address else address
 
     def _gather(self, addresses: set[str]) -> Facts:
         """Ask the sources for all that the addresses lead to, a level of aliases at a time."""

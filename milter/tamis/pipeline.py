@@ -14,7 +14,7 @@ from tamis.config import Config
 from tamis.decision import Decision, Plan
 from tamis.finding import FailedCheck, Filter, Findings, Sender, VirusStatus
 from tamis.interfaces import UNCOUNTED, Answer, Directory, Metrics, StoreUnavailable, Tempfail, Tickets
-from tamis.message import Message
+from tamis.message import Message, Recipient
 from tamis.policy.combine import combine, unavailable
 from tamis.policy.decide import decide, outside
 from tamis.policy.direction import direction, wanted
@@ -53,7 +53,7 @@ async def judge(
     """Return the plan for a message; nothing is stored. Raise StoreUnavailable."""
     envelope = message.envelope
     way = direction(envelope, config)
-    resolutions = await directory.resolve([clean(one.meant) for one in envelope.recipients])
+    resolutions = await directory.resolve([meant(one, config) for one in envelope.recipients])
     found = await _scan(message, scanner, wanted(way, resolutions, config))
     settle = partial(_settle, message, way, resolutions, found=found, config=config, ticket_id=ticket_id)
     plan, reason = await _compute(settle, of=sum(len(one.members) for one in resolutions))
@@ -157,6 +157,12 @@ async def _sender_account(message: Message, directory: Directory) -> str | None:
         if address and (account := await directory.account(clean(address))):
             return account
     return None
+
+
+def meant(recipient: Recipient, config: Config) -> str:
+    """Return whom a recipient means; a name without a domain, as Sendmail has local ones, is of our first."""
+    address = clean(recipient.meant)
+    return f"{address}@{config.mail.domains[0]}" if address and "@" not in address else address
 
 
 def clean(text: str) -> str:
