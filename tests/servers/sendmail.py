@@ -98,9 +98,13 @@ class Sendmail:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a terminal's Ctrl-C is for the tests
         )
-        for one in self.listeners.values():
-            wait_until(partial(is_open, one.mx))
-            wait_until(partial(is_open, one.submission))
+        try:
+            for one in self.listeners.values():
+                wait_until(partial(is_open, one.mx))
+                wait_until(partial(is_open, one.submission))
+        except AssertionError:
+            daemon.kill()
+            raise
         return daemon
 
     def connect(
