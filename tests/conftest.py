@@ -18,5 +18,5 @@ from tests.servers.sites import unscanned_site as unscanned_site
 
 # The same examples each time, so that a change alone can make a test fail; "many" is for `make fuzz`.
 settings.register_profile("same", derandomize=True, deadline=None, database=None)
-settings.register_profile("many", max_examples=10_000, deadline=None)
+settings.register_profile("many", max_examples=5_000, deadline=None)
 settings.load_profile("same")

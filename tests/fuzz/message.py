@@ -23,12 +23,23 @@ from tamis.checks.rules.catalogue import RULES
 from tamis.config import Config
 from tamis.decision import Plan
 from tamis.finding import FailedCheck, Filter, Findings, GraymailFinding, SpamFinding, VirusFinding
+from tamis.front.packets import carry_out
 from tamis.front.session import text
 from tamis.message import Envelope, Message, Recipient, split
 from tamis.mime import Content
 from tamis.pipeline import Judgement, about, judge
 from tamis.policy.fields import OURS
 from tamis.preferences import Resolution, Value
+from tamis.sandbox.wire import (
+    AddRecipient,
+    ChangeField,
+    Decoder,
+    InsertField,
+    RemoveRecipient,
+    Response,
+    modification,
+    reply,
+)
 from tamis.scan import Scanner
 from tamis.service import parts
 from tamis.ticket import Action
@@ -92,6 +103,7 @@ VALUES = {
     ),
 }
 REPLY = re.compile(r"(451 4\.7\.1|550 5\.7\.1) [ -~]{1,200} \[T\]")
+LONGEST_WORD = 2048  # octets; Postfix's line_length_limit. There is no NUL, as that ends what an MTA tells
 LOOP = asyncio.new_event_loop()
 
 Result_co = TypeVar("Result_co", covariant=True)
@@ -216,7 +228,8 @@ def read(octets: bytes) -> tuple[Site, Message]:
     authenticated ("-" for none), the client's name, reverse-path and recipients.
     """
     line, _, raw = octets.partition(b"\n")
-    digit, user, helo, sender, *recipients = (*line.split(b" "), b"", b"", b"", b"")[:24]
+    words = [word[:LONGEST_WORD] for word in line.replace(b"\0", b"").split(b" ")]
+    digit, user, helo, sender, *recipients = (*words, b"", b"", b"", b"")[:24]
     choice = digit[0] if digit else 0
     site = PLACES[choice % len(PLACES)]
     site.antivirus.answer = VIRUSES[choice // len(PLACES) % len(VIRUSES)]
@@ -242,6 +255,7 @@ def check(octets: bytes) -> None:
 
     check_findings(site.found)
     check_plan(judgement.plan, message)
+    check_answer(judgement.plan)
     check_ticket(message, judgement)
 
 
@@ -303,6 +317,24 @@ def check_plan(plan: Plan, message: Message) -> None:
     # Nobody is lost: who is removed is filed under another address, or somebody's malware was discarded.
     discarded = any(one.action is Action.DISCARD for one in plan.decisions)
     assert not plan.remove_recipients or plan.add_recipients or discarded
+
+
+def check_answer(plan: Plan) -> None:
+    """Check that the MTA understands what it is told, as it was meant."""
+    told = [
+        (Response(word), payload) for word, payload in Decoder().feed(carry_out(plan, leading_space=True))
+    ]
+    last, payload = told.pop()
+    if plan.reply is not None:
+        assert (last, told, reply(payload)) == (Response.REPLY, [], str(plan.reply))
+        return
+    assert (last, payload) == (Response.CONTINUE, b"")
+    assert [modification(*one) for one in told] == [
+        *(ChangeField(occurrence, name.encode(), b"") for name, occurrence in plan.remove_fields),
+        *(InsertField(0, name.encode(), b" " + value.encode()) for name, value in reversed(plan.fields)),
+        *(RemoveRecipient(one) for one in plan.remove_recipients),
+        *(AddRecipient(one.address, one.parameters) for one in plan.add_recipients),
+    ]
 
 
 def check_ticket(message: Message, judgement: Judgement) -> None:
