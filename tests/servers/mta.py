@@ -6,6 +6,7 @@ import asyncio
 
 from tamis.sandbox import wire
 
+AT_ONCE = 1 << 16  # octets that are sent before it waits until they are taken
 FINAL = frozenset(b"cyart")  # the words of answers to an end of message
 
 
@@ -25,8 +26,9 @@ class Mta:
     async def say(self, octets: bytes) -> None:
         """Send octets, which the other side may not want."""
         try:
-            self._writer.write(octets)
-            await self._writer.drain()
+            for start in range(0, len(octets), AT_ONCE):
+                self._writer.write(memoryview(octets)[start : start + AT_ONCE])
+                await self._writer.drain()
         except ConnectionError:
             return
 
