@@ -79,14 +79,25 @@ def test_the_latest_is_dropped_where_no_other_can_be() -> None:
     assert one.octets == 90 * SMALL
 
 
-def test_little_is_not_dropped_for_the_sake_of_others() -> None:
+def test_little_is_neither_counted_nor_dropped() -> None:
     one = gate(octets=2 * SMALL)
-    little, latest = Coming(), Coming()
+    little = Coming()
     one.hold(little, SMALL - 1)
 
-    one.hold(latest, 2 * SMALL)
+    one.hold(Coming(), 2 * SMALL)
 
-    assert [each.dropped for each in (little, latest)] == [False, True]
+    assert not little.dropped
+    assert one.octets == 2 * SMALL
+
+
+def test_what_becomes_little_again_is_not_counted_any_more() -> None:
+    one = gate(octets=2 * SMALL)
+    coming = Coming()
+    one.hold(coming, SMALL)
+
+    one.hold(coming, 0)
+
+    assert one.octets == 0
 
 
 def test_a_complete_message_has_room_before_those_that_still_come_in() -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from tamis.config import Milter
 from tamis.interfaces import Tempfail
 
-SMALL = 1 << 14  # octets of an incoming message; less is not worth dropping for another's sake
+SMALL = 1 << 14  # octets; a message that comes in counts from there on: most never do, and cost nothing
 
 
 class Incoming(Protocol):
@@ -27,8 +27,7 @@ class Gate:
     def __init__(self, settings: Milter) -> None:
         self._inside = 0
         self._in_flight = 0  # octets
-        self._incoming: dict[Incoming, int] = {}  # octets
-        self._large: dict[Incoming, None] = {}  # those worth dropping, the one that came on latest last
+        self._incoming: dict[Incoming, int] = {}  # octets; the message that came on latest is last
         self._octets = 0  # of both
         self._lock = threading.Lock()
         self.apply(settings)
@@ -55,25 +54,24 @@ class Gate:
         return f"too many messages in flight limit={self._max_messages}"
 
     def hold(self, one: Incoming, octets: int) -> None:
-        """Note what a message that comes in takes by now; drop others where it gets too much, or else itself.
+        """Note what a message that comes in takes by now, and drop messages where it gets too much.
 
-        First go those that have not come on for the longest time: connections that hang with a lot in hand
-        must not keep others out.
+        First go those that have not come on for the longest time, and last this one: connections that hang
+        with a lot in hand must not keep others out.
         """
+        if octets < SMALL and one not in self._incoming:
+            return
         with self._lock:
-            self._octets += octets - self._incoming.get(one, 0)
-            self._incoming[one] = octets
-            self._large.pop(one, None)
+            self._octets -= self._incoming.pop(one, 0)
             if octets >= SMALL:
-                self._large[one] = None
-            if self._octets > self._max_octets and not self._make_room(one):
-                self._drop(one)
+                self._incoming[one] = octets
+                self._octets += octets
+                self._make_room()
 
     def release(self, one: Incoming) -> None:
         """Forget a message that came in; it will not be dropped any more."""
         with self._lock:
             self._octets -= self._incoming.pop(one, 0)
-            self._large.pop(one, None)
 
     def enter(self, octets: int) -> Tempfail | None:
         """Take a place for a complete message; where there is none, return why."""
@@ -82,12 +80,10 @@ class Gate:
                 return Tempfail.IN_FLIGHT
             if self._in_flight + octets > self._max_octets:
                 return Tempfail.MEMORY
-            self._octets += octets
-            if not self._make_room():
-                self._octets -= octets
-                return Tempfail.MEMORY
             self._inside += 1
             self._in_flight += octets
+            self._octets += octets
+            self._make_room()
         return None
 
     def leave(self, octets: int) -> None:
@@ -97,16 +93,8 @@ class Gate:
             self._in_flight -= octets
             self._octets -= octets
 
-    def _make_room(self, latest: Incoming | None = None) -> bool:
-        """Drop what came before the latest; False where that is not enough."""
-        while self._octets > self._max_octets:
-            first = next(iter(self._large), None)
-            if first is None or first is latest:
-                return False
-            self._drop(first)
-        return True
-
-    def _drop(self, one: Incoming) -> None:
-        self._octets -= self._incoming.pop(one, 0)
-        self._large.pop(one, None)
-        one.drop()
+    def _make_room(self) -> None:
+        while self._octets > self._max_octets and self._incoming:
+            first = next(iter(self._incoming))
+            self._octets -= self._incoming.pop(first)
+            first.drop()

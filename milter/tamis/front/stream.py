@@ -230,7 +230,8 @@ class Conversation(asyncio.Protocol):
                     return
             if word in ANSWERED and not (self._session.quiet and word != NEVER_QUIET):
                 self._transport.write(GOES_ON)
-        self._rest = bytearray(data[at:])
+        if self._rest or at < size:
+            self._rest = bytearray(data[at:])
         if self._answering is None:
             self._enough = enough
             self._count(at)
