@@ -14,6 +14,7 @@ from tests.hostile import Story
 from tests.servers.echo import Echo, echo
 from tests.servers.milter import Milter
 from tests.servers.mta import Mta
+from tests.test_service import wait_until
 
 FRONTS = ("stream", "libmilter")
 LIMITS = {"max_message": "1MB", "max_in_memory": "4MB"}
@@ -120,31 +121,47 @@ def test_a_body_beyond_what_is_judged_takes_no_more_room(name: str, tmp_path: Pa
         assert asyncio.run(both(milter)) == ACCEPTED
 
 
-@pytest.mark.parametrize("name", FRONTS)
-def test_memory_stays_bounded_whatever_many_connections_push(name: str, tmp_path: Path) -> None:
-    limits = {"max_message": "4MB", "max_in_memory": "16MB"}
-    octets = b"".join(story(b"a" * 4_000_000))
+def flood(milter: Milter, connections: int, octets: bytes) -> set[bytes]:
+    """Send the same over many connections at once, and return the verdicts."""
 
-    async def one(milter: Milter) -> bytes:
+    async def one() -> bytes:
         async with AsyncExitStack() as stack:
             return await verdict(await sent(stack, milter.address, octets))
 
-    async def all_of_them(milter: Milter) -> list[bytes]:
+    async def all_of_them() -> set[bytes]:
         async with asyncio.timeout(PATIENCE):
-            return await asyncio.gather(*(one(milter) for _ in range(100)))
+            return set(await asyncio.gather(*(one() for _ in range(connections))))
 
-    with Milter(tmp_path, {"milter": {"front": name, **limits}}) as milter:
-        before = _most_memory(milter)
-        verdicts = asyncio.run(all_of_them(milter))
-        after = _most_memory(milter)
-
-    assert set(verdicts) == {ACCEPTED, TEMPFAILED}
-    assert after - before < 100_000_000
+    return asyncio.run(all_of_them())
 
 
-def _most_memory(milter: Milter) -> int:
-    """Return the most octets that the one worker has had in memory (proc(5), VmHWM)."""
+def memory(milter: Milter, which: str) -> int:
+    """Return octets that the one worker has in memory, VmRSS, or has had at most, VmHWM (proc(5))."""
     (worker,) = Path(f"/proc/{milter.pid}/task/{milter.pid}/children").read_text().split()
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
+    found = re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
     assert found is not None
     return int(found[1]) * 1024
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_memory_stays_bounded_whatever_many_connections_push(name: str, tmp_path: Path) -> None:
+    limits = {"max_message": "4MB", "max_in_memory": "16MB"}
+
+    with Milter(tmp_path, {"milter": {"front": name, **limits}}) as milter:
+        before = memory(milter, "VmRSS")
+        verdicts = flood(milter, 100, b"".join(story(b"a" * 4_000_000)))
+        most = memory(milter, "VmHWM")
+
+    assert verdicts == {ACCEPTED, TEMPFAILED}
+    assert most - before < 100_000_000
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_memory_is_given_back_after_a_flood(name: str, tmp_path: Path) -> None:
+    with Milter(tmp_path, {"milter": {"front": name}}) as milter:
+        before = memory(milter, "VmRSS")
+        flood(milter, 10, b"".join(story(b"a" * 20_000_000)))
+
+        wait_until(lambda: memory(milter, "VmRSS") < 2 * before)
+
+        assert memory(milter, "VmHWM") > 2 * before

@@ -1,4 +1,4 @@
-"""What the kernel lets our processes do: no dumps of mail in memory, and descriptors enough."""
+"""What our processes may have: no dumps of mail in memory, descriptors enough, no memory without need."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ def forbid_dumps() -> None:
     """Let the kernel write no core dump of this process and its children."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # also where core_pattern pipes to a program
+
+
+def give_back_memory() -> None:
+    """Give the kernel what was freed and glibc keeps between pieces in use (malloc_trim(3)).
+
+    It takes 10 us where there is nothing, and 0.4 ms for each MB, in which the process waits.
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # other libraries have none
+        trim(0)
 
 
 def allow_descriptors() -> None:

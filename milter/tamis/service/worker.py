@@ -23,6 +23,7 @@ from tamis.config import Config, Milter
 from tamis.front.front import Front
 from tamis.pipeline import Pipeline
 from tamis.service import parts, pipe
+from tamis.service.limits import give_back_memory
 from tamis.service.table import Row
 from tamis.store.thread import Store
 
@@ -170,9 +171,16 @@ class Worker:
     async def _look_at_wear(self) -> None:
         """Note how we are, and ask to be replaced, once, after so many messages or with so much memory."""
         asked = False
+        calm = float("inf")  # octets that are in memory when nothing large is in hand
         while True:
             with contextlib.suppress(OSError):  # no descriptor is free, for now
                 memory = _resident()
+                calm = min(calm, memory)
+                if (
+                    memory > 2 * calm and self._front.gate.octets < calm / 100
+                ):  # after a flood of large messages
+                    give_back_memory()
+                    memory = _resident()
                 self._metrics.sample(
                     in_flight=self._front.gate.inside,
                     held=self._front.gate.octets,
