@@ -198,7 +198,7 @@ def test_a_folder_that_is_not_there_harms_no_mail(start_milter: StartMilter, tmp
 
 def test_the_file_ends_with_the_service(start_milter: StartMilter, tmp_path: Path) -> None:
     milter = start_milter(settings(tmp_path))
-    wait_for(tmp_path / "tamis.prom", "tamis_workers_ready", 1)
+    wait_for(tmp_path / "tamis.prom", "tamis_workers", 1)
 
     milter.stop()
 
