@@ -74,7 +74,8 @@ def _gathered(folder: Path, front: str, way: str) -> Evidence:
                     "front": front,
                     "deadline": f"{DEADLINE}s",
                     "max_message": f"{canary.MAX_MESSAGE}B",
-                }
+                },
+                "metrics": {"file": str(own / "tamis.prom"), "interval": "1s"},
             },
             clamd=clamd.address if way == "unix" else f"inet:127.0.0.1:{clamd.port}",
             prefix=(str(of_tamis.runner()),),
@@ -214,7 +215,7 @@ def test_what_is_written_to_memory_is_seen(evidence: Evidence) -> None:
 def test_no_file_keeps_content(evidence: Evidence) -> None:
     names = {name for name, _ in evidence.kept}
 
-    assert names >= {"tamis.log", "clamd.log", "tamis.db", "tamis.db-wal", "tamis.db-shm"}
+    assert names >= {"tamis.log", "clamd.log", "tamis.db", "tamis.db-wal", "tamis.db-shm", "tamis.prom"}
     assert {name for name, octets in evidence.kept if _holds(octets)} == set()
 
 

@@ -22,7 +22,7 @@ def seen() -> Watch:
     """Return what was seen of a server that stays as it is."""
     with subprocess.Popen(["true"]) as process:
         server = Server("invented", "unix:/nonexistent", process, Path("/nonexistent"))
-    watched = Watch(server, workers=2, spare=0, before=Handles(30, 5), settled=QUIET)
+    watched = Watch(server, workers=2, before=Handles(30, 5), settled=QUIET)
     watched.memory[7] = [(number * 1000, 40_000_000) for number in range(100)]
     watched.laps = [Outcome(latencies=[0.001 * part for part in range(100)]) for _ in range(7)]
     return watched
@@ -51,7 +51,7 @@ def test_growth_within_the_first_messages_is_no_leak(seen: Watch) -> None:
 
 @pytest.mark.parametrize(
     ("last", "complaint"),
-    [(Handles(43, 8), "3 descriptors are left over"), (Handles(40, 9), "1 threads are left over")],
+    [(Handles(43, 8), "3 descriptors are left over"), (Handles(40, 13), "5 threads are left over")],
 )
 def test_what_is_left_over_is_found(seen: Watch, last: Handles, complaint: str) -> None:
     assert list(seen.complaints(last)) == [complaint]

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             milter="" if options.replace else NEVER_REPLACED,
         )
         stack.callback(server.stop)
-        seen = watch(server, options.front, workers=options.workers)
+        seen = watch(server, options.workers)
         sent, outcome = _send(seen, options)
         last = seen.handles()
     log = server.log.read_text(errors="replace").splitlines()

@@ -14,7 +14,7 @@ SETTLED = 50_000  # messages after which memory shall not grow
 GROWTH = 32.0  # octets per message of a worker at most, which are 3 MB until it is replaced
 SLOWER = 1.2  # what p99 at the end may be of that at the start
 ENOUGH = 10  # looks at a worker's memory that a slope can be drawn through
-SPARE = 2  # threads of a worker that libmilter may have more, as it keeps idle ones for a while
+SPARE = 2  # threads of a worker that may be more: pools, such as libmilter's, fill as they are used
 PATIENCE = 10.0  # seconds until what is over is forgotten
 
 
@@ -32,7 +32,6 @@ class Watch:
 
     server: Server
     workers: int
-    spare: int  # threads that may be more without being left over
     before: Handles
     settled: Handles | None = None  # after the first lap
     memory: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # by worker: messages, and octets
@@ -98,7 +97,7 @@ class Watch:
         """Yield what is not as it was."""
         if self.settled is not None and last.descriptors > self.settled.descriptors:
             yield f"{last.descriptors - self.settled.descriptors} descriptors are left over"
-        if self.settled is not None and last.threads > self.settled.threads + self.spare:
+        if self.settled is not None and last.threads > self.settled.threads + SPARE * self.workers:
             yield f"{last.threads - self.settled.threads} threads are left over"
         for pid, octets in self.slopes().items():
             if octets > GROWTH:
@@ -109,9 +108,9 @@ class Watch:
                 yield f"p99 was {start * 1000:.1f} ms at the start and is {end * 1000:.1f} ms at the end"
 
 
-def watch(server: Server, front: str, *, workers: int) -> Watch:
+def watch(server: Server, workers: int) -> Watch:
     """Begin to watch a server that nobody has asked anything."""
-    one = Watch(server, workers, SPARE * workers if front == "libmilter" else 0, Handles(0, 0))
+    one = Watch(server, workers, Handles(0, 0))
     one.before = one.handles()
     return one
 
