@@ -245,6 +245,13 @@ def test_the_sender_is_the_one_author() -> None:
     assert (found.sender.from_address, found.sender.mail_from) == ("anna@example.net", "bounce@example.net")
 
 
+@pytest.mark.parametrize("spelling", ['"foe"@example.net', "Foe@example.net.", '"foe"@Example.net.'])
+def test_a_sender_spelt_otherwise_is_the_same(spelling: str) -> None:
+    found = Bench().scan(message(headers={"From": spelling}, around=envelope(mail_from=spelling)))
+
+    assert (found.sender.from_address, found.sender.mail_from) == ("foe@example.net", "foe@example.net")
+
+
 @pytest.mark.parametrize(
     "value", ["anna@example.net, bob@example.net", "Anna", "<a@example.net> <b@example.net>"]
 )

@@ -96,7 +96,10 @@ class FailedCheck:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who the message says that it is from, for sender lists; addresses in lower case."""
+    """Who the message says that it is from, for sender lists; addresses in their plain form and lower case.
+
+    They are made plain once, and not for each of a thousand recipients.
+    """
 
     from_address: str | None  # the one From address; None where there is none or more than one
     mail_from: str

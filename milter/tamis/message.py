@@ -54,6 +54,11 @@ class Envelope:
     mta_name: str = ""  # {j}
     mail_parameters: tuple[str, ...] = ()
 
+    @property
+    def reverse_path(self) -> str:
+        """The address in MAIL FROM, however it was spelled; lower case, "" for the null sender."""
+        return plain(self.mail_from.lower())
+
 
 @dataclass(frozen=True)
 class Message:

@@ -74,7 +74,7 @@ def _settle(
 ) -> tuple[Plan, Tempfail | None]:
     """Return the plan for all recipients, and why it is to try again later where it is."""
     envelope = message.envelope
-    findings = found or Findings(Sender(None, envelope.mail_from.lower()))
+    findings = found or Findings(Sender(None, envelope.reverse_path))
     checks = decide_outgoing(findings, config) if way is Direction.OUTGOING else None
     decisions = _decisions(message, way, resolutions, findings=findings, config=config)
     ours = way is Direction.INCOMING or any(one.local for one in decisions)

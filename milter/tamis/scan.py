@@ -15,6 +15,7 @@ from tamis.config import Config
 from tamis.finding import FailedCheck, Filter, Findings, Sender, VirusFinding, VirusStatus
 from tamis.interfaces import GraymailCheck, SpamCheck, VirusScanner
 from tamis.message import Message
+from tamis.spelling import plain
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Scanner:
 
     async def _judge(self, message: Message, wanted: frozenset[Filter]) -> Findings:
         if not wanted & {Filter.ANTISPAM, Filter.GRAYMAIL}:
-            return Findings(Sender(None, message.envelope.mail_from.lower()))
+            return Findings(Sender(None, message.envelope.reverse_path))
         if message.size > BIG:
             loop = asyncio.get_running_loop()
             async with asyncio.timeout(self._last_call):
@@ -92,20 +93,21 @@ class Scanner:
             graymail = _run("graymail", self._graymail.run, message)
         sender = _run("sender", self._sender, message)
         if isinstance(sender, FailedCheck):
-            sender = Sender(None, message.envelope.mail_from.lower())
+            sender = Sender(None, message.envelope.reverse_path)
         return Findings(sender, antispam=antispam, graymail=graymail)
 
     def _sender(self, message: Message) -> Sender:
         authors = message.content.from_addresses
-        mail_from = message.envelope.mail_from.lower()
+        mail_from = message.envelope.reverse_path
         if len(authors) != 1:
             return Sender(None, mail_from)
         results = message.content.values(authres.RESULTS)[: authres.MAX_FIELDS] if self._trusted else []
+        author = plain(authors[0])
         if not results:
-            return Sender(authors[0], mail_from)
+            return Sender(author, mail_from)
         own_id = self._own_id or message.envelope.mta_name.lower()
         proof = authentication(results, self._trusted - {own_id}, authors[0].rpartition("@")[2])
-        return Sender(authors[0], mail_from, proof)
+        return Sender(author, mail_from, proof)
 
 
 def _run(name: str, check: Callable[[Message], Result], message: Message) -> Result | FailedCheck:

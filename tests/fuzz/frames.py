@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ from tamis.ticket import Means
 
 ROOT = Path(__file__).parents[2]
 BETWEEN = b"\xff\xfe"  # parts the frames of an input whose lengths are made right
-PATIENCE = 1000  # turns of the loop
+PATIENCE = 100  # turns of the loop beside one for each octet, of which a message takes five
 LOOP = asyncio.new_event_loop()
 # By the number of the message in its connection: each plan, and the words that carry it out.
 PLANS = (
@@ -199,13 +199,14 @@ async def converse(pieces: Sequence[bytes]) -> Outcome:
     conversation = Conversation(front)
     conversation.connection_made(pipe)
     ERRORS.records.clear()
+    patience = PATIENCE + sum(map(len, pieces))
     for piece in pieces:
-        await until(lambda: pipe.reading or pipe.closed)
+        await until(lambda: pipe.reading or pipe.closed, patience)
         if pipe.closed:
             break
         conversation.data_received(piece)
         await asyncio.sleep(0)
-    await until(lambda: front.gate.inside == 0 and not front._tasks)
+    await until(lambda: front.gate.inside == 0 and not front._tasks, patience)
     closed = pipe.closed
     conversation.connection_lost(None)
     await asyncio.sleep(0)
@@ -214,9 +215,9 @@ async def converse(pieces: Sequence[bytes]) -> Outcome:
     return Outcome(bytes(pipe.sent), messages, closed)
 
 
-async def until(condition: Any) -> None:
-    """Let the loop turn until a condition holds."""
-    for _ in range(PATIENCE):
+async def until(condition: Callable[[], bool], patience: int) -> None:
+    """Let the loop turn until a condition holds, at most so many times."""
+    for _ in range(patience):
         if condition():
             return
         await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import random
 import sys
 import time
@@ -15,6 +16,7 @@ SLOW = 1.0  # seconds of CPU for one input; the slowest of the seeds takes a hun
 
 def main(name: str, *arguments: str) -> None:
     """Fuzz until libFuzzer's options say that it is enough, or until something is found."""
+    logging.disable(logging.WARNING)  # which any octets may bring about, thousands of times
     with atheris.instrument_imports(include=["tamis", "tomllib"]):
         target = importlib.import_module(f"tests.fuzz.{name}")
     atheris.Setup([sys.argv[0], *arguments], _timed(target.check), custom_mutator=mutate)

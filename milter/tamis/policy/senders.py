@@ -7,7 +7,6 @@ from enum import Enum
 
 from tamis.finding import Authentication, Graymail, Sender
 from tamis.preferences import SenderLists
-from tamis.spelling import plain
 
 EXACT = 1_000_000  # above any number of labels (RFC 1035 section 2.3.4: at most 127)
 
@@ -22,7 +21,7 @@ class Standing(Enum):
 
 
 def _author(sender: Sender) -> tuple[str, ...]:
-    return (plain(sender.from_address),) if sender.from_address else ()
+    return (sender.from_address,) if sender.from_address else ()
 
 
 def specificity(pattern: str, sender: str) -> int:
@@ -46,7 +45,7 @@ def standing(levels: Iterable[SenderLists], sender: Sender) -> Standing:
     Where the From domain is forged, only blocking counts: a forger gets nothing from being like a friend.
     """
     author = _author(sender)
-    either = (*author, plain(sender.mail_from)) if sender.mail_from else author
+    either = (*author, sender.mail_from) if sender.mail_from else author
     forged = sender.authentication is Authentication.FAILED
     unlisted = Standing.UNLISTED
     for lists in levels:
