@@ -123,6 +123,12 @@ def test_toml_beyond_the_parsers_limits_is_refused(text: str) -> None:
     assert refusal(text).startswith("tamis.toml: not TOML: ")
 
 
+def test_a_table_too_deep_to_be_shown_is_refused() -> None:
+    says = refusal(MINIMAL + "[milter.mode" + ".a" * 3000 + "]\n")
+
+    assert says == 'tamis.toml: milter.mode: expected "enforce" or "shadow", got tables in hundreds of tables'
+
+
 def test_a_mistake_stays_on_its_line_and_is_not_longer_than_one_can_read() -> None:
     says = refusal(MINIMAL + '[milter]\nmode = "a\\n\\u001b[31mred' + "x" * 9000 + '"\n')
 
