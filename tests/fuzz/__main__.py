@@ -14,7 +14,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PATIENCE = 5  # seconds for one input; the slowest of the seeds takes a hundredth of one
 MEMORY = 1024  # megabytes
-LONGEST = 1 << 16  # octets of an input
 
 
 def fuzz(name: str, seconds: int) -> bool:
@@ -27,7 +26,7 @@ def fuzz(name: str, seconds: int) -> bool:
         (folder / "seeds" / f"{number:03}").write_bytes(seed)
     words = folder / "words"
     words.write_text("".join(f'"{_escaped(token)}"\n' for token in target.tokens()))
-    options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-timeout={PATIENCE}"]
+    options = [f"-max_total_time={seconds}", f"-max_len={target.LARGEST}", f"-timeout={PATIENCE}"]
     options += [f"-rss_limit_mb={MEMORY}", f"-dict={words}", f"-artifact_prefix={folder}/", "-verbosity=0"]
     command = [sys.executable, "-m", "tests.fuzz.target", name]
     before = found(folder)

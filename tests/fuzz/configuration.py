@@ -36,6 +36,7 @@ antispam.mark = 4
 "example.com" = { antispam = false, graymail.list = "none" }
 """
 LINE = re.compile(rf"{re.escape(str(FILE))}(?: line (?P<number>\d+))?: (?P<key>.+?): .+")
+LARGEST = 1 << 14  # octets of an input; tomllib's time grows with the square of a key's length
 LONGEST = 4000  # characters of one line of a refusal
 
 

@@ -44,6 +44,7 @@ from tamis.scan import Scanner
 from tamis.service import parts
 from tamis.ticket import Action
 
+LARGEST = 1 << 16  # octets of an input
 ROOT = Path(__file__).parents[2]
 SITES = (
     parsed(""),
