@@ -335,11 +335,16 @@ def read(file: Path) -> str:
 def parse(text: str, name: str) -> Config:
     """Return the checked configuration in a TOML text; name stands in errors. Raise ConfigError."""
     try:
+        return _parse(text, name)
+    except RecursionError as error:  # the parser's, or ours where a dotted key makes hundreds of tables
+        raise ConfigError(f"{name}: not TOML that can be used: nested too deeply") from error
+
+
+def _parse(text: str, name: str) -> Config:
+    try:
         tables = tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError is one; numbers of thousands of digits raise another
         raise ConfigError(f"{name}: not TOML: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{name}: not TOML: nested too deeply") from error
     try:
         config = Config.model_validate(tables)
     except ValidationError as error:

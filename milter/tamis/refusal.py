@@ -86,8 +86,6 @@ def shown(value: object) -> str:
         return str(value).lower()[:80]
     except ValueError:
         return "a number of thousands of digits"
-    except RecursionError:
-        return "tables in hundreds of tables"
 
 
 def _bare(key: str) -> str:
