@@ -36,7 +36,8 @@ antispam.mark = 4
 "example.com" = { antispam = false, graymail.list = "none" }
 """
 LINE = re.compile(rf"{re.escape(str(FILE))}(?: line (?P<number>\d+))?: (?P<key>.+?): .+")
-LARGEST = 1 << 14  # octets of an input; tomllib's time grows with the square of a key's length
+LARGEST = 1 << 14  # octets of an input
+SLOW = 10.0  # seconds for one; tomllib's time grows with the square of a key's length, who wrote it waits
 LONGEST = 4000  # characters of one line of a refusal
 
 

@@ -23,6 +23,7 @@ from tamis.sandbox.wire import Command, Steps
 from tamis.ticket import Means
 
 LARGEST = 1 << 14  # octets of an input: some 3,000 messages
+SLOW = 1.0  # seconds of CPU for one; the slowest of the seeds takes a hundredth of one
 ROOT = Path(__file__).parents[2]
 BETWEEN = b"\xff\xfe"  # parts the frames of an input whose lengths are made right
 PATIENCE = 100  # turns of the loop beside one for each octet, of which a message takes five

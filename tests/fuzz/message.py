@@ -45,6 +45,7 @@ from tamis.service import parts
 from tamis.ticket import Action
 
 LARGEST = 1 << 16  # octets of an input
+SLOW = 1.0  # seconds of CPU for one; the slowest of the seeds takes a hundredth of one
 ROOT = Path(__file__).parents[2]
 SITES = (
     parsed(""),
