@@ -1,7 +1,7 @@
 """Fuzz targets one after the other: `python -m tests.fuzz SECONDS NAME ...`; each has its folder in var/fuzz.
 
 What a target learns is kept there for the next time, and so is each input that it fails on: crash-*,
-timeout-*, oom-* and slow-unit-*.
+timeout-* and oom-*.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def fuzz(name: str, seconds: int) -> bool:
     words = folder / "words"
     words.write_text("".join(f'"{_escaped(token)}"\n' for token in target.tokens()))
     options = [f"-max_total_time={seconds}", f"-max_len={target.LARGEST}", f"-timeout={PATIENCE}"]
+    options.append(f"-report_slow_units={PATIENCE}")
     options += [f"-rss_limit_mb={MEMORY}", f"-dict={words}", f"-artifact_prefix={folder}/", "-verbosity=0"]
     command = [sys.executable, "-m", "tests.fuzz.target", name]
     before = found(folder)
