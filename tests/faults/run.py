@@ -174,5 +174,7 @@ def _merged(*several: Tables) -> Tables:
 def _wait_for_the_end(postfix: Postfix) -> None:
     end = time.monotonic() + PATIENCE
     while waiting := postfix.queued():
-        assert time.monotonic() < end, f"{waiting} messages do not leave the queue"
+        if time.monotonic() >= end:
+            lines = "\n".join(list(postfix.log)[-40:])
+            raise AssertionError(f"{waiting} messages do not leave the queue; Postfix says last:\n{lines}")
         time.sleep(0.1)
