@@ -134,6 +134,14 @@ def test_a_setting_in_hundreds_of_tables_is_refused() -> None:
     assert says == "tamis.toml: not TOML that can be used: nested too deeply"
 
 
+def test_what_the_parser_says_is_not_longer_than_one_can_read() -> None:
+    key = "mail" + ".a" * 400
+    says = refusal(f"{key} = {{}}\n{key}.b = 1\n")
+
+    assert says.startswith("tamis.toml: not TOML: Cannot mutate immutable namespace")
+    assert len(says) < 400
+
+
 def test_a_mistake_stays_on_its_line_and_is_not_longer_than_one_can_read() -> None:
     says = refusal(MINIMAL + '[milter]\nmode = "a\\n\\u001b[31mred' + "x" * 9000 + '"\n')
 

@@ -344,7 +344,7 @@ def _parse(text: str, name: str) -> Config:
     try:
         tables = tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError is one; numbers of thousands of digits raise another
-        raise ConfigError(f"{name}: not TOML: {error}") from error
+        raise ConfigError(f"{name}: not TOML: {refusal.one_line(str(error))}") from error
     try:
         config = Config.model_validate(tables)
     except ValidationError as error:

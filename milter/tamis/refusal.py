@@ -75,7 +75,7 @@ def _explain(
         case _:
             text = error["msg"].replace("Input should be", "expected") + got
     where = _place(location, lines, name)
-    return f"{where}: {_one_line('.'.join(map(_bare, location)))}: {_one_line(text)}"
+    return f"{where}: {one_line('.'.join(map(_bare, location)))}: {one_line(text)}"
 
 
 def shown(value: object) -> str:
@@ -93,7 +93,7 @@ def _bare(key: str) -> str:
     return f'"{key}"' if not key or " " in key else key
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a text that stays on its line of a terminal or a log, and is not longer than one can read."""
     start = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:LONGEST])
     return start if len(text) <= LONGEST else f"{start}..."
