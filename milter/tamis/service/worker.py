@@ -176,9 +176,8 @@ class Worker:
             with contextlib.suppress(OSError):  # no descriptor is free, for now
                 memory = _resident()
                 calm = min(calm, memory)
-                if (
-                    memory > 2 * calm and self._front.gate.octets < calm / 100
-                ):  # after a flood of large messages
+                flooded = memory > 2 * calm and self._front.gate.octets < calm / 100
+                if flooded:  # by large messages that have gone since
                     give_back_memory()
                     memory = _resident()
                 self._metrics.sample(
