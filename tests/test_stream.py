@@ -404,6 +404,29 @@ def test_a_front_that_has_no_descriptor_left_takes_connections_later(
     assert set(caplog.messages) == {"cannot take connections error=Too many open files"}
 
 
+@pytest.mark.parametrize("at_work", [0, 1])
+def test_an_idle_worker_leaves_connections_to_one_that_is_at_work(at_work: int, tmp_path: Path) -> None:
+    of_the_idle_one: list[int] = []
+
+    async def both() -> None:
+        address = UnixAddress(f"{tmp_path}/front.sock")
+        fronts = Stream(Milter()), Stream(Milter())
+        listener = fronts[0].listen(address)
+        doors = [listener.dup() for _ in fronts]
+        await fronts[at_work].serve(Listener(), doors[at_work])
+        async with await Connection.open(str(address), CLIENT, helo="x"):
+            await fronts[1 - at_work].serve(Listener(), doors[1 - at_work])
+            for _ in range(20):
+                async with await Connection.open(str(address), CLIENT, helo="x"):
+                    of_the_idle_one.append(fronts[1 - at_work].connections)
+        for one in fronts:
+            one.leave()
+
+    asyncio.run(both())
+
+    assert of_the_idle_one == [0] * 20
+
+
 def test_a_front_that_leaves_answers_what_it_has_and_takes_no_more() -> None:
     may_go = asyncio.Event()
     inside = asyncio.Event()

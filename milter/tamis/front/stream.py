@@ -50,6 +50,8 @@ NEVER_QUIET = ord("U")
 HEAD = struct.Struct("!IB")
 OPTIONS = struct.Struct("!III")
 PAUSE = 0.5  # seconds without new connections when there is no descriptor for one
+LEAVE = 0.002  # seconds that an idle worker leaves a connection to one that is at work
+WARM = 0.0003  # seconds after its last connection that a worker counts as at work; less than a message takes
 
 
 class ProtocolError(Exception):
@@ -68,11 +70,14 @@ class Stream:
         self.metrics: Metrics = UNCOUNTED
         self.max_message = settings.max_message
         self.conversations: set[Conversation] = set()
+        self._alone = settings.workers == 1
+        self._ended = 0.0  # seconds of the loop's clock, when the last conversation did
         self._tasks: set[asyncio.Task[None]] = set()
 
     def apply(self, settings: Milter) -> None:
         """Take limits and times from [milter]; also while serving."""
         self.max_message = settings.max_message
+        self._alone = settings.workers == 1
         self.gate.apply(settings)
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
@@ -97,7 +102,7 @@ class Stream:
         self.handle = handle
         self._loop = asyncio.get_running_loop()
         self._listener = listener
-        self._loop.add_reader(listener, self._accept)
+        self._loop.add_reader(listener, self._offered)
 
     def leave(self) -> None:
         """Take no more connections; those in hand go on. On the loop's thread."""
@@ -120,6 +125,18 @@ class Stream:
         """Whether a message has begun that was not answered yet."""
         return any(one.busy for one in self.conversations)
 
+    def forget(self, conversation: Conversation) -> None:
+        """Note that a conversation has ended."""
+        self.conversations.discard(conversation)
+        self._ended = self._loop.time()
+
+    def _offered(self) -> None:
+        """Take a connection if at work; else leave it for a moment to a worker whose caches are warm."""
+        if self.conversations or self._alone or self._loop.time() - self._ended < WARM:
+            self._accept()
+        else:
+            self._look_away(LEAVE)
+
     def _accept(self) -> None:
         """Take one connection: a worker that is busy comes here less often, and others have their turn."""
         try:
@@ -128,16 +145,20 @@ class Stream:
             return
         except OSError as error:  # out of descriptors or memory, for now
             log.error("cannot take connections error=%s", error.strerror)
-            self._loop.remove_reader(self._listener)
-            self._loop.call_later(PAUSE, self._go_on)
+            self._look_away(PAUSE)
             return
         connection.setblocking(False)
         self.start(self._converse(connection))
 
-    def _go_on(self) -> None:
-        """Take connections again, unless leave() came meanwhile."""
-        if self._listener.fileno() >= 0:
-            self._loop.add_reader(self._listener, self._accept)
+    def _look_away(self, seconds: float) -> None:
+        """Take no connection for so long, and then the next one."""
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(seconds, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._listener.fileno() >= 0:  # else leave() came meanwhile
+            self._loop.add_reader(self._listener, self._offered)
+            self._accept()
 
     async def _converse(self, connection: socket.socket) -> None:
         try:
@@ -181,7 +202,7 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give up the message in flight: the MTA, which heard no answer, tries again."""
-        self._front.conversations.discard(self)
+        self._front.forget(self)
         self._front.gate.release(self)
         if self._answering is not None:
             self._answering.cancel()
