@@ -176,6 +176,15 @@ def test_wrong_configuration_refuses_to_start(tmp_path: Path) -> None:
     assert 'antivirus.on_error: expected "tempfail" or "pass", got "ignore"' in done.stderr
 
 
+def test_weight_of_an_unknown_rule_is_refused_with_its_line(tmp_path: Path) -> None:
+    done = serve(tmp_path, f"unix:{tmp_path}/s", antispam={"weights": {"SUBJECT_ALLCAPS": 1.0}})
+
+    assert done.returncode == 2
+    assert re.search(
+        r"other\.toml line \d+: antispam\.weights\.SUBJECT_ALLCAPS: .*mean SUBJECT_ALL_CAPS\?", done.stderr
+    )
+
+
 @pytest.mark.parametrize(("mode", "expected"), [("0660", 0o660), ("666", 0o666)])
 def test_socket_has_the_configured_mode(start_milter: StartMilter, mode: str, expected: int) -> None:
     milter = start_milter({"milter": {"socket_mode": mode}})

@@ -87,7 +87,7 @@ def test_new_settings_are_those_of_workers_started_later(start_milter: StartMilt
     ("overrides", "reason"),
     [
         ({"headers": {"on_clean": "yes"}}, 'headers.on_clean: expected true or false, got "yes"'),
-        ({"antispam": {"weights": {"NO_SUCH_RULE": 1.0}}}, "NO_SUCH_RULE"),
+        ({"antispam": {"weights": {"NO_SUCH_RULE": 1.0}}}, "antispam.weights.NO_SUCH_RULE: unknown"),
         ({"milter": {"socket_group": "no-such-group"}}, "there is no group no-such-group"),
         ({"store": {"url": "sqlite:////no/such/folder/tamis.db"}}, "the folder /no/such/folder of store.url"),
     ],

@@ -307,6 +307,13 @@ class Config(Section):
     resend: Resend = Resend()
     options: Options = Options()
     metrics: Metrics = Metrics()
+    _text: str = ""  # that it was read from
+    _name: str = "configuration"
+
+    def refused(self, key: tuple[str, ...], reason: str) -> ConfigError:
+        """Return the error for a key that only the part which it is meant for can tell to be wrong."""
+        where = refusal.place(key, self._text, self._name)
+        return ConfigError(f"{where}: {refusal.one_line('.'.join(key))}: {refusal.one_line(reason)}")
 
     def site_settings(self) -> Mapping[str, preferences.Value]:
         """Return the site's level of settings: [users.defaults] above [antispam] mark."""
@@ -349,7 +356,7 @@ def _parse(text: str, name: str) -> Config:
         config = Config.model_validate(tables)
     except ValidationError as error:
         raise ConfigError(refusal.explain(error, text, name, model=Config)) from error
+    config._text, config._name = text, name
     if not config.mail.domains:
-        where = refusal.place(("mail", "domains"), text, name)
-        raise ConfigError(f'{where}: mail.domains: expected at least one domain, such as ["example.org"]')
+        raise config.refused(("mail", "domains"), 'expected at least one domain, such as ["example.org"]')
     return config

@@ -34,18 +34,25 @@ class Model(Protocol):
         """Return the evidence of words and structure in bits."""
 
 
+class UnknownRule(ValueError):
+    """The operator gave bits to a rule that does not exist."""
+
+    def __init__(self, name: str) -> None:
+        near = difflib.get_close_matches(name[:80], catalogue.RULES, n=1, cutoff=0.5)
+        super().__init__("unknown rule" + (f"; did you mean {near[0]}?" if near else ""))
+        self.name = name
+
+
 class Antispam:
     """Scores messages; one for all workers."""
 
     def __init__(self, model: Model, weights: Mapping[str, float]) -> None:
-        """Take the operator's bits for rules by name; raise ValueError for an unknown one."""
+        """Take the operator's bits for rules by name; raise UnknownRule."""
         self._model = model
         self._bits = {name: model.rules.get(name, rule.bits) for name, rule in catalogue.RULES.items()}
         for name, bits in weights.items():
             if name not in self._bits:
-                near = difflib.get_close_matches(name, self._bits, n=1, cutoff=0.5)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise ValueError(f'unknown rule "{name}"{hint}')
+                raise UnknownRule(name)
             self._bits[name] = bits
 
     def run(self, message: Message) -> SpamFinding:

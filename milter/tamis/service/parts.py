@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tamis.accounts import Accounts, WithoutCatchAll
-from tamis.checks.antispam import Antispam
+from tamis.checks.antispam import Antispam, UnknownRule
 from tamis.checks.antivirus import Antivirus
 from tamis.checks.graymail import Graymail
-from tamis.config import Config, ConfigError
+from tamis.config import Config
 from tamis.front.front import Front
 from tamis.front.stream import Stream
 from tamis.interfaces import UNCOUNTED, Metrics
@@ -53,8 +53,8 @@ def filters(config: Config, learned: Models | None = None) -> Filters:
     learned = learned or models()
     try:
         antispam = Antispam(learned.antispam, config.antispam.weights)
-    except ValueError as error:
-        raise ConfigError(f"antispam.weights: {error}") from error
+    except UnknownRule as error:
+        raise config.refused(("antispam", "weights", error.name), str(error)) from error
     return Filters(antispam, Graymail(learned.graymail))
 
 
