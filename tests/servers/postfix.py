@@ -177,13 +177,13 @@ class Postfix:
         """The folder above all Maildirs."""
         return self._mailboxes
 
-    def queued(self) -> int:
-        """Return how many messages it has in hand, in any of its queues."""
+    def queued(self) -> Sequence[Path]:
+        """Return the messages that it has in hand, in any of its queues; files named by queue ID."""
         queues = [self._queue / name for name in ("maildrop", "incoming", "active", "deferred")]
         found = subprocess.run(
             [*SUDO, "find", *queues, "-type", "f"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )  # of files that go meanwhile it complains
-        return found.stdout.count(b"\n")
+        return [Path(line).relative_to(self._queue) for line in found.stdout.decode().splitlines()]
 
     def sendmail(self, *arguments: str, message: bytes) -> None:
         """Hand in a message as a local program does."""
@@ -267,7 +267,7 @@ def _main_cf(folder: Path, sink: int) -> list[str]:
 MASTER_CF = """
 pickup    unix  n - n 60 1 pickup
 cleanup   unix  n - n - 0 cleanup
-qmgr      unix  n - n 300 1 qmgr
+qmgr      unix  n - n 10 1 qmgr
 rewrite   unix  - - n - - trivial-rewrite
 bounce    unix  - - n - 0 bounce
 defer     unix  - - n - 0 bounce
