@@ -45,8 +45,11 @@ def test_fault_is_felt_as_later(results: Mapping[str, Result], fault: str) -> No
 
 
 @pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if fault.puts_off is False])
-def test_reloading_puts_no_mail_off(results: Mapping[str, Result], fault: str) -> None:
-    assert results[fault].tempfails == 0
+def test_the_mta_notices_no_reloading_and_no_recycling(results: Mapping[str, Result], fault: str) -> None:
+    one = results[fault]
+
+    assert (one.tempfails, one.warnings) == (0, 0)
+    assert FAULTS[fault].as_due(one)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -74,12 +77,13 @@ Nov 23 09:14:06 mx postfix/qmgr[73]: 4jYllY2L1GzJ9H9: from=<pat@example.net>, si
 ANSWERED = ("4jYllX1sPxzJ9ZW", "4jYllY2L1GzJ9H9")
 
 
-def compared(mailboxes: Mapping[str, int], *ticketed: str, malware: bool = False) -> Result:
+def compared(mailboxes: Mapping[str, int], *ticketed: str, malware: bool = False, more: str = "") -> Result:
     """Return what is found of one message, by its copies and by the queue IDs that have tickets."""
     return result(
         "invented",
         {"<a@example.net>": malware},
-        ledger=Ledger.read(LOG.splitlines()),
+        names=("unix:tamis/milter.sock", "[127.0.0.1]:10025"),
+        ledger=Ledger.read((LOG + more).splitlines()),
         mailboxes=Counter(mailboxes),
         tickets=[{"queue_id": one} for one in ticketed],
         log="2026-11-23T09:14:05.120Z tamis[7] error: 4jYllX1sPxzJ9ZW: deadline passed answer=tempfail",
@@ -116,3 +120,20 @@ def test_second_ticket_is_found() -> None:
 
 def test_ticket_without_an_answer_is_found() -> None:
     assert compared({"<a@example.net>": 1}, *ANSWERED, "4jYllZ0000zJ000").unheard == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "postfix/smtpd[74]: warning: milter unix:tamis/milter.sock: can't read SMFIC_MAIL reply packet: EOF",
+        "postfix/smtpd[74]: warning: connect to Milter service unix:tamis/milter.sock: Connection refused",
+        "postfix/smtp[75]: 4jYllX1l49zJ9ZP: lost connection with 127.0.0.1[127.0.0.1]:10025 while sending",
+    ],
+)
+def test_complaint_of_the_milter_is_counted(line: str) -> None:
+    other = "postfix/smtpd[74]: warning: connect to Milter service unix:tamis/other.sock: Connection refused"
+
+    found = compared({"<a@example.net>": 1}, *ANSWERED, more=f"Nov 23 09:14:07 mx {line}\n{other}\n")
+
+    assert found.warnings == 1
+    assert found.ok

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import disk
+from tests.faults.ledger import Result
 from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
 from tests.test_service import children, wait_until
@@ -35,6 +36,10 @@ class Stage:
         time.sleep(self.seconds)
         wait_until(self.felt)
 
+    def go_on_until_logged(self, text: str, number: int) -> None:
+        """Let time pass until Tamis has logged a text so many times."""
+        wait_until(lambda: self.milter.log().count(text) >= number)
+
     def moments(self, number: int) -> Iterator[int]:
         """Count, spread over the time that the fault lasts."""
         for one in range(number):
@@ -51,6 +56,10 @@ class Fault:
     puts_off: bool | None = True  # the sending MTA is asked to come again; None: perhaps
     complaints: frozenset[str] = frozenset()  # lines of Tamis's log, by their beginning
     small_disk: bool = False
+
+    def as_due(self, one: Result) -> bool:
+        """Tell whether mail went its way, unnoticed by the MTA where the fault puts nothing off."""
+        return one.ok and (self.puts_off is not False or not (one.tempfails or one.warnings))
 
 
 def clamd_killed(stage: Stage) -> None:
@@ -89,8 +98,14 @@ def supervisor_killed(stage: Stage) -> None:
 
 
 def reloaded(stage: Stage) -> None:
-    for _ in stage.moments(max(20, round(stage.seconds))):
+    for before in stage.moments(max(20, round(10 * stage.seconds))):
         stage.milter.reload()
+        stage.go_on_until_logged("reloaded workers=", before + 1)
+
+
+def workers_recycled(stage: Stage) -> None:
+    for before in range(max(5, round(5 * stage.seconds))):
+        stage.go_on_until_logged("worker replaced ", before + 1)
 
 
 def store_locked(stage: Stage) -> None:
@@ -127,6 +142,7 @@ FAULTS: Mapping[str, Fault] = {
     "service restarted": Fault(service_restarted, puts_off=None),
     "supervisor killed": Fault(supervisor_killed, puts_off=None),
     "SIGHUP again and again": Fault(reloaded, puts_off=False),
+    "workers recycled": Fault(workers_recycled, {"milter": {"recycle_messages": 5}}, puts_off=False),
     "store locked": Fault(
         store_locked, {"store": {"timeout": "500ms"}}, complaints=frozenset({"store unavailable"})
     ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 LINE = re.compile(r"\S+ +\S+ \S+ \S+ ([\w/]+)\[\d+\]: ([0-9A-Za-z]{10,}): (.*)")
+COMPLAINT = re.compile(r"warning|fatal|panic|timeout|timed out|lost connection")
 TICKET = re.compile(r"\[([0-9A-HJKMNP-TV-Z]{26})\]; from=")
 MESSAGE_ID = re.compile(rb"^Message-ID: (\S+)", re.MULTILINE)
 
@@ -25,10 +26,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """All tries by queue ID, and how often each message was put off, by Message-ID."""
+    """All tries by queue ID, how often each message was put off, by Message-ID, and lines that complain."""
 
     attempts: Mapping[str, Attempt]
     put_off: Counter[str]
+    complaints: Sequence[str]
 
     @classmethod
     def read(cls, log: Iterable[str]) -> Ledger:
@@ -36,7 +38,10 @@ class Ledger:
         upstream: dict[str, str] = {}  # Message-ID by queue ID
         attempts: dict[str, Attempt] = {}
         put_off: Counter[str] = Counter()
+        complaints: list[str] = []
         for line in log:
+            if COMPLAINT.search(line):
+                complaints.append(line)
             if (match := LINE.match(line)) is None:
                 continue
             service, queue_id, text = match.groups()
@@ -56,7 +61,7 @@ class Ledger:
                 attempts[queue_id].answer = "accepted"
             elif "status=deferred" in text and queue_id in upstream:
                 put_off[upstream[queue_id]] += 1
-        return cls(attempts, put_off)
+        return cls(attempts, put_off, complaints)
 
 
 def delivered(mailboxes: Path) -> Counter[str]:
@@ -85,6 +90,7 @@ class Result:
     missing: int  # answers that stand in no ticket
     repeated: int  # tickets beyond one for an answer
     unheard: int  # tickets whose answer the MTA never got, or got another
+    warnings: int  # lines in which the MTA complains of the milter, or of who asks it
     complaints: Counter[str]  # of Tamis's log, by kind
 
     @property
@@ -97,12 +103,16 @@ def result(
     name: str,
     sent: Mapping[str, bool],
     *,
+    names: Sequence[str],
     ledger: Ledger,
     mailboxes: Counter[str],
     tickets: Iterable[Mapping[str, Any]],
     log: str,
 ) -> Result:
-    """Compare; sent says of each Message-ID whether its content is malware."""
+    """Compare; sent says of each Message-ID whether its content is malware.
+
+    By names the MTA knows the milter, and the listener that asks it.
+    """
     tries = {queue_id: one for queue_id, one in ledger.attempts.items() if one.message_id in sent}
     refused = {one.message_id for one in tries.values() if one.answer == "refused"}
     by_queue_id = Counter(str(one["queue_id"]) for one in tickets)
@@ -120,6 +130,7 @@ def result(
         missing=len(told - by_queue_id.keys()),
         repeated=sum(number - 1 for number in by_queue_id.values()),
         unheard=len(by_queue_id.keys() - told),
+        warnings=sum(any(name in line for name in names) for line in ledger.complaints),
         complaints=Counter(map(_kind, re.findall(r" (?:error|warning): (.*)", log))),
     )
 

@@ -122,10 +122,11 @@ class Story:
 
     def result(self, book: ledger.Ledger, mailboxes: Counter[str]) -> Result:
         """Return what became of the mail, once it has come to its end."""
-        milter = self._stage.milter
+        milter, mine = self._stage.milter, self._listeners
         return ledger.result(
             self._name,
             self._sent,
+            names=(mine.milter_in_mta, f"[127.0.0.1]:{mine.mx}"),
             ledger=book,
             mailboxes=mailboxes,
             tickets=milter.tickets(),
