@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 COLLECT = (10_000, 20, 50)  # objects made before Python looks for cycles; a message makes some thousands
 QUIET = 0.25  # seconds without a message in flight after which the last answer has been written
 LOOK = 0.02  # seconds between looks whether the last message is done
+LOOKS = 12  # without a connection, after which none is on its way any more
 LONG = 600.0  # seconds a retired worker waits for its connections; SMTP's own time-outs are shorter
 WEAR = 1.0  # seconds between looks at what the worker has used
 YOUNG = 10.0  # seconds; a worker that begins above recycle_memory must not be replaced over and over
@@ -208,9 +209,7 @@ class Worker:
 
     async def _wait_for_connections(self) -> None:
         """Go on until the MTA has ended the last connection."""
-        end = time.monotonic() + LONG
-        while self._front.connections and time.monotonic() < end:
-            await asyncio.sleep(LOOK)
+        await last_connection(self._front)
         self._stop.set()
 
     async def _drain(self) -> None:
@@ -225,6 +224,19 @@ class Worker:
                 return
             self._front.hang_up()
             await asyncio.sleep(LOOK)
+
+
+async def last_connection(front: Front) -> None:
+    """Return once a front that takes no more connections has none, or after LONG.
+
+    Between the kernel's accept() and the front's count pass some turns of the loop, or a thread's start, so
+    that one look is not enough. Looks are counted, not seconds, in which the machine may stand still.
+    """
+    end = time.monotonic() + LONG
+    looks = 0  # in a row that found none
+    while looks < LOOKS and time.monotonic() < end:
+        await asyncio.sleep(LOOK)
+        looks = 0 if front.connections else looks + 1
 
 
 def _resident() -> int:
