@@ -1,4 +1,4 @@
-"""One worker process: the event loop on the main thread, the store on a thread of its own."""
+"""One worker process: the event loop on the main thread, the directory on a thread of its own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import socket
 import threading
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import uvloop
@@ -23,9 +21,10 @@ from tamis.config import Config, Milter
 from tamis.front.front import Front
 from tamis.pipeline import Pipeline
 from tamis.service import parts, pipe
-from tamis.service.limits import give_back_memory
+from tamis.service.limits import give_back_memory, resident
 from tamis.service.table import Row
-from tamis.store.thread import Store
+from tamis.store.directory import CachedDirectory
+from tamis.store.remote import RemoteTickets
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,6 @@ LOOKS = 12  # without a connection, after which none is on its way any more
 LONG = 600.0  # seconds a retired worker waits for its connections; SMTP's own time-outs are shorter
 WEAR = 1.0  # seconds between looks at what the worker has used
 YOUNG = 10.0  # seconds; a worker that begins above recycle_memory must not be replaced over and over
-PAGE = resource.getpagesize()
 
 
 def run(
@@ -46,13 +44,14 @@ def run(
     *,
     listener: socket.socket,
     control: socket.socket,
+    writer: bytes,
     metrics: Row,
 ) -> NoReturn:
-    """Serve until the supervisor says stop; end the process."""
+    """Serve until the supervisor says stop; end the process. writer is the name that it listens under."""
     threading.excepthook = thread_failed
     loop = uvloop.new_event_loop()
     loop.set_exception_handler(_loop_failed)
-    one = Worker(config, learned, front, loop=loop, metrics=metrics)
+    one = Worker(config, learned, front, loop=loop, writer=writer, metrics=metrics)
     gc.freeze()
     gc.set_threshold(*COLLECT)
     loop.run_until_complete(one.serve(listener, control))
@@ -62,7 +61,7 @@ def run(
 
 
 def thread_failed(args: threading.ExceptHookArgs) -> None:
-    """End the process: it would answer no message without its store's thread, and another can be started."""
+    """End the process: without its directory's thread it would answer nothing, and another can be started."""
     log.error("thread failed error=%s", args.exc_type.__name__)
     logging.shutdown()
     os._exit(1)
@@ -73,7 +72,8 @@ class Setup:
     """What one configuration makes."""
 
     milter: Milter
-    store: Store
+    directory: CachedDirectory
+    tickets: RemoteTickets
     pipeline: Pipeline
 
 
@@ -87,9 +87,11 @@ class Worker:
         front: Front,
         *,
         loop: asyncio.AbstractEventLoop,
+        writer: bytes,
         metrics: Row,
     ) -> None:
         self._learned = learned
+        self._writer = writer
         self._metrics = metrics
         self._front = front
         self._front.metrics = metrics
@@ -109,9 +111,12 @@ class Worker:
         """Return the parts that a configuration makes; raise ConfigError."""
         metrics = self._metrics
         scanner = parts.scanner(config, parts.filters(config, self._learned), self._big, metrics=metrics)
-        store = parts.store(config, self._loop, metrics=metrics)
-        store.start()
-        return Setup(config.milter, store, Pipeline(config, store, store, scanner, metrics=metrics))
+        directory = parts.directory(config, self._loop, metrics=metrics)
+        directory.start()
+        tickets = RemoteTickets(self._writer, config.store, loop=self._loop)
+        tickets.start()
+        pipeline = Pipeline(config, directory, tickets, scanner, metrics=metrics)
+        return Setup(config.milter, directory, tickets, pipeline)
 
     async def serve(self, listener: socket.socket, control: socket.socket) -> None:
         """Serve until the supervisor says stop or is gone, or a retired worker's last connection ends."""
@@ -123,10 +128,11 @@ class Worker:
         await self._stop.wait()
         self._leave()
         await self._drain()
+        await self._setup.tickets.close()
 
     def close(self) -> None:
-        """Write what waits for the store."""
-        self._setup.store.close()
+        """End the directory's thread."""
+        self._setup.directory.close()
 
     def _start(self, story: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(self._guarded(story))
@@ -167,7 +173,8 @@ class Worker:
         while former.pipeline.inside:
             await asyncio.sleep(LOOK)
         self._handled += former.pipeline.handled
-        await asyncio.to_thread(former.store.close)
+        await former.tickets.close()
+        await asyncio.to_thread(former.directory.close)
 
     async def _look_at_wear(self) -> None:
         """Note how we are, and ask to be replaced, once, after so many messages or with so much memory."""
@@ -175,12 +182,12 @@ class Worker:
         calm = float("inf")  # octets that are in memory when nothing large is in hand
         while True:
             with contextlib.suppress(OSError):  # no descriptor is free, for now
-                memory = _resident()
+                memory = resident()
                 calm = min(calm, memory)
                 flooded = memory > 2 * calm and self._front.gate.octets < calm / 100
                 if flooded:  # by large messages that have gone since
                     give_back_memory()
-                    memory = _resident()
+                    memory = resident()
                 self._metrics.sample(
                     in_flight=self._front.gate.inside,
                     held=self._front.gate.octets,
@@ -237,11 +244,6 @@ async def last_connection(front: Front) -> None:
     while looks < LOOKS and time.monotonic() < end:
         await asyncio.sleep(LOOK)
         looks = 0 if front.connections else looks + 1
-
-
-def _resident() -> int:
-    """Return the octets of this process that are in memory (proc(5), statm)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 def _loop_failed(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -44,11 +45,14 @@ class Database:
             connection.rollback()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable."""
+    def writing(self, pause: Callable[[float], object] = time.sleep) -> Iterator[Connection]:
+        """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable.
+
+        pause lets some seconds pass between two tries to get the lock that another has.
+        """
         with self._translated():
             connection = self._open()
-            dialect.begin(connection, self._timeout)
+            dialect.begin(connection, self._timeout, pause)
             yield connection
             dialect.commit(connection)
 
