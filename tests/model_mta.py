@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tamis.decision import Plan
@@ -10,7 +10,7 @@ from tamis.message import Message, Recipient
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class Mail:
     """One delivered message: whose, in which folder, and its bytes."""
 
     mailbox: str
@@ -22,6 +22,11 @@ class Copy:
         """The header section."""
         return self.raw.partition(b"\r\n\r\n")[0]
 
+    @property
+    def lines(self) -> set[bytes]:
+        """The lines of the header section."""
+        return set(self.head.split(b"\r\n"))
+
     def has(self, *names: str) -> bool:
         """Tell whether the header section has a field of one of those names."""
         lines = self.head.lower().split(b"\r\n")
@@ -29,37 +34,64 @@ class Copy:
 
 
 class Mta:
-    """Knows groups and aliases, and what parts a detail from an address."""
+    """Knows groups and aliases, and what parts a detail from an address; case means nothing to it.
+
+    Recipients of one message who lead to the same place get it once. Nobody looks for that across messages.
+    """
 
     def __init__(self, aliases: Mapping[str, tuple[str, ...]], delimiter: str) -> None:
         self._aliases = aliases
         self._delimiter = delimiter
 
-    def deliver(self, message: Message, plan: Plan) -> frozenset[Copy] | str:
-        """Return the copies that arrive, or the reply to the client where none does."""
+    def deliver(self, message: Message, plan: Plan) -> frozenset[Mail] | str:
+        """Return what arrives, or the reply to the client where nothing does."""
         if plan.reply is not None:
             return str(plan.reply)
-        raw = self._edited(message, plan)
-        queue = [one for one in message.envelope.recipients if one.address not in plan.remove_recipients]
-        queue += plan.add_recipients
-        return frozenset(
-            Copy(*self._split(final), raw) for recipient in queue for final in self._expand(recipient)
-        )
+        return once([*self.relay(message, plan), *self.transaction(message, plan)])
 
-    def _edited(self, message: Message, plan: Plan) -> bytes:
-        fields = list(message.fields)
+    def transaction(self, message: Message, plan: Plan) -> Collection[Mail]:
+        """Return what arrives of the message itself."""
+        received = message.envelope.recipients
+        queue = [one for one in received if one.address not in plan.remove_recipients]
+        # What is removed stays in the filter for duplicates, as in Postfix: added again, it is lost.
+        seen = {one.address.lower() for one in received}
+        queue += [one for one in plan.add_recipients if one.address.lower() not in seen]
+        return self._mails(message, plan, fields=plan.fields, recipients=queue)
+
+    def relay(self, message: Message, plan: Plan, refused: Collection[str] = ()) -> Collection[Mail]:
+        """Return what arrives of the copies, of which some recipients may be refused."""
+        mails: list[Mail] = []
+        for copy in plan.copies:
+            queue = [one for one in copy.recipients if one.address not in refused]
+            mails += self._mails(message, plan, fields=copy.fields, recipients=queue)
+        return mails
+
+    def places(self, recipients: Iterable[Recipient]) -> set[tuple[str, str]]:
+        """Return the mailboxes and folders that recipients lead to."""
+        return {self._split(final) for one in recipients for final in self._expand(one.address.lower())}
+
+    def _mails(
+        self,
+        message: Message,
+        plan: Plan,
+        *,
+        fields: Sequence[tuple[str, str]],
+        recipients: Iterable[Recipient],
+    ) -> Collection[Mail]:
+        left = list(message.fields)
         for name, occurrence in plan.remove_fields:
             seen = 0
-            for at, (key, _) in enumerate(fields):
+            for at, (key, _) in enumerate(left):
                 seen += key.decode("latin-1").lower() == name.lower()
                 if seen == occurrence:
-                    del fields[at]
+                    del left[at]
                     break
-        new = [(name.encode(), b" " + value.encode()) for name, value in plan.fields]
-        return Message(message.envelope, (*new, *fields), message.body).raw
+        new = [(name.encode(), b" " + value.encode()) for name, value in fields]
+        raw = Message(message.envelope, (*new, *left), message.body).raw
+        return [Mail(*place, raw) for place in self.places(recipients)]
 
-    def _expand(self, recipient: Recipient) -> tuple[str, ...]:
-        return self._aliases.get(recipient.address, (recipient.address,))
+    def _expand(self, address: str) -> tuple[str, ...]:
+        return self._aliases.get(address, (address,))
 
     def _split(self, address: str) -> tuple[str, str]:
         local, _, domain = address.partition("@")
@@ -67,3 +99,9 @@ class Mta:
             return address, ""
         name, _, detail = local.partition(self._delimiter)
         return f"{name}@{domain}", detail
+
+
+def once(mails: Collection[Mail]) -> frozenset[Mail]:
+    """Return mails of which no two are in one place."""
+    assert len({(one.mailbox, one.folder) for one in mails}) == len(mails), "somebody gets it twice"
+    return frozenset(mails)

@@ -14,12 +14,14 @@ from tests.examples import (
     config,
     findings,
     member,
+    message,
 )
 
 from tamis.config import Config
 from tamis.decision import Plan
 from tamis.finding import FailedCheck, Filter, Findings, SpamFinding
 from tamis.message import Recipient
+from tamis.policy.allowed import allowed
 from tamis.policy.combine import combine
 from tamis.policy.decide import decide, outside
 from tamis.policy.outgoing import decide_outgoing
@@ -36,7 +38,8 @@ def plan(found: Findings, site: Config | None = None, wishes: Preferences | None
     decisions = [outside(Recipient(EXTERNAL.address), EXTERNAL)]
     if wishes is not None:
         decisions.append(decide(Recipient("bob@example.org"), member(wishes=wishes), found, site))
-    return combine(decisions, site, ticket_id="01J0", outgoing=decide_outgoing(found, site))
+    may = allowed(message(), site, copies=False)
+    return combine(decisions, may, ticket_id="01J0", outgoing=decide_outgoing(found, site))
 
 
 def test_clean_mail_goes_out_unmarked() -> None:

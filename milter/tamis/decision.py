@@ -65,8 +65,20 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """The message once more, for recipients whose fields are not those of the transaction.
+
+    Its fields stand on top; what the plan removes from the message is removed from the copy, too.
+    """
+
+    recipients: tuple[Recipient, ...]  # with their DSN parameters; no address is in a plan twice
+    fields: tuple[tuple[str, str], ...]
+    decisions: tuple[tuple[int, ...], ...]  # for each recipient, the plan's decisions that he stands for
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The one answer to the MTA; reply None accepts."""
+    """The one answer to the MTA, and the copies that go beside it; reply None accepts."""
 
     decisions: tuple[Decision, ...]
     means: Means
@@ -76,3 +88,5 @@ class Plan:
     add_recipients: tuple[Recipient, ...] = ()
     remove_fields: tuple[tuple[str, int], ...] = ()  # name, 1-based occurrence; last first
     outgoing: OutgoingChecks | None = None
+    copies: tuple[Copy, ...] = ()  # to be handed over before the answer
+    delivered: frozenset[int] = frozenset()  # decisions that copies have carried out by now

@@ -15,6 +15,7 @@ from tamis.decision import Decision, Plan
 from tamis.finding import FailedCheck, Filter, Findings, Sender, VirusStatus
 from tamis.interfaces import UNCOUNTED, Answer, Directory, Metrics, StoreUnavailable, Tempfail, Tickets
 from tamis.message import Message, Recipient
+from tamis.policy.allowed import Allowed, allowed
 from tamis.policy.combine import combine, unavailable
 from tamis.policy.decide import decide, outside
 from tamis.policy.direction import direction, wanted
@@ -48,14 +49,32 @@ class Judgement:
 
 
 async def judge(
-    message: Message, directory: Directory, scanner: Scan, *, config: Config, ticket_id: str | None
+    message: Message,
+    directory: Directory,
+    scanner: Scan,
+    *,
+    config: Config,
+    ticket_id: str | None,
+    copies: bool = False,
 ) -> Judgement:
-    """Return the plan for a message; nothing is stored. Raise StoreUnavailable."""
+    """Return the plan for a message; nothing is stored. Raise StoreUnavailable.
+
+    copies tells whether the plan may have some; nothing hands them over yet.
+    """
     envelope = message.envelope
     way = direction(envelope, config)
     resolutions = await directory.resolve([meant(one, config) for one in envelope.recipients])
     found = await _scan(message, scanner, wanted(way, resolutions, config))
-    settle = partial(_settle, message, way, resolutions, found=found, config=config, ticket_id=ticket_id)
+    settle = partial(
+        _settle,
+        message,
+        way,
+        resolutions,
+        found=found,
+        config=config,
+        allowed=allowed(message, config, copies=copies),
+        ticket_id=ticket_id,
+    )
     plan, reason = await _compute(settle, of=sum(len(one.members) for one in resolutions))
     account = None
     if way is Direction.OUTGOING:
@@ -70,6 +89,7 @@ def _settle(
     *,
     found: Findings | None,
     config: Config,
+    allowed: Allowed,
     ticket_id: str | None,
 ) -> tuple[Plan, Tempfail | None]:
     """Return the plan for all recipients, and why it is to try again later where it is."""
@@ -82,7 +102,7 @@ def _settle(
     too_many = _too_many(remove, message)
     if found is None or too_many:
         decisions = [replace(one, action=Action.TEMPFAIL) for one in decisions]
-    plan = combine(decisions, config, ticket_id=ticket_id, outgoing=checks)
+    plan = combine(decisions, allowed, ticket_id=ticket_id, outgoing=checks)
     if plan.reply is None:
         plan = replace(plan, remove_fields=remove)
     reason = None

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from tamis.config import Config
 from tamis.decision import Decision, Field, Plan, Reply
 from tamis.finding import Filter
-from tamis.message import Recipient
+from tamis.policy.allowed import Allowed
 from tamis.policy.decide import can_file
+from tamis.policy.envelopes import Envelope, addressed, changes, disjoint, grouped, mailbox
 from tamis.policy.outgoing import OutgoingDecision
 from tamis.ticket import Action, Means
 
 KEPT = (Action.DELIVER, Action.MARK, Action.FILE)  # mildest first
+NOBODY: frozenset[int] = frozenset()
 
 
 def combine(
     decisions: Sequence[Decision],
-    config: Config,
+    allowed: Allowed,
     *,
     ticket_id: str | None = None,
     outgoing: OutgoingDecision | None = None,
@@ -35,7 +36,7 @@ def combine(
     if all(one.action is Action.REFUSE for one in decisions):
         reply = _refusal(decisions, checks.malware if checks is not None else None, ticket_id)
         return Plan(tuple(decisions), Means.UNIFORM, reply, outgoing=checks)
-    return replace(_deliver([_without_refusal(one, config) for one in decisions], config), outgoing=checks)
+    return replace(_deliver([_without_refusal(one, allowed) for one in decisions], allowed), outgoing=checks)
 
 
 def unavailable(ticket_id: str | None) -> Reply:
@@ -56,103 +57,130 @@ def _with_id(text: str, ticket_id: str | None) -> str:
     return f"{text} [{ticket_id}]" if ticket_id else text
 
 
-def _without_refusal(decision: Decision, config: Config) -> Decision:
+def _without_refusal(decision: Decision, allowed: Allowed) -> Decision:
     """Return what a recipient gets instead of a refusal that his neighbours do not share."""
     if decision.action is not Action.REFUSE:
         return decision
-    if decision.refused_for is Filter.ANTIVIRUS and decision.malware and config.antivirus.mixed == "discard":
+    if decision.refused_for is Filter.ANTIVIRUS and decision.malware and allowed.discard:
         return replace(decision, action=Action.DISCARD, fields=(), folder=None)
-    if decision.refused_for is Filter.ANTISPAM and can_file(decision, config):
-        return replace(decision, action=Action.FILE, folder=config.filing.spam)
+    if decision.folder is not None and can_file(decision, allowed.delimiter):
+        return replace(decision, action=Action.FILE)
     return replace(decision, action=Action.MARK, folder=None)
 
 
-def _deliver(decisions: Sequence[Decision], config: Config) -> Plan:
-    kept = [one for one in decisions if one.action is not Action.DISCARD]
-    first = kept[0]
-    fields: Sequence[Field] = first.fields
-    if any(one.fields != first.fields for one in kept):
-        means = Means.COMMON
-        fields = [one for one in first.fields if all(one in other.fields for other in kept)]
-        decisions = _least(decisions, kept, fields)
-    elif any((one.action, one.folder) != (first.action, first.folder) for one in kept):
-        means = Means.DETAIL
+def fall_back(plan: Plan, refused: Collection[str], allowed: Allowed) -> Plan:
+    """Return the rest of a plan once its copies were handed over.
+
+    refused are the addresses, as in the copies, that were not taken: they stay in the transaction under
+    `common` with those who stay anyway. Who has the message by another name needs it no more.
+    """
+    return without(plan, reached(plan, refused, allowed), replace(allowed, split=False))
+
+
+def reached(plan: Plan, refused: Collection[str], allowed: Allowed) -> frozenset[str]:
+    """Return the mailboxes that copies were taken for, given the addresses that were refused."""
+    return frozenset(
+        mailbox(plan.decisions[position], allowed.delimiter)
+        for copy in plan.copies
+        for recipient, positions in zip(copy.recipients, copy.decisions, strict=True)
+        if recipient.address not in refused
+        for position in positions
+    )
+
+
+def without(plan: Plan, mailboxes: Collection[str], allowed: Allowed) -> Plan:
+    """Return a plan for the others, where a copy has been delivered for these mailboxes already."""
+    if plan.reply is not None:
+        return plan
+    delivered = frozenset(
+        position
+        for position, one in enumerate(plan.decisions)
+        if position in plan.delivered or mailbox(one, allowed.delimiter) in mailboxes
+    )
+    made = _deliver(plan.decisions, allowed, delivered)
+    return replace(made, remove_fields=plan.remove_fields, outgoing=plan.outgoing)
+
+
+def _deliver(decisions: Sequence[Decision], allowed: Allowed, delivered: frozenset[int] = NOBODY) -> Plan:
+    """Return the plan that delivers to all but those to whom a copy has been delivered."""
+    groups = grouped(decisions, delivered)
+    if len(groups) > 1:
+        plan = _split(decisions, groups, allowed) if allowed.split else None
+        plan = plan or _common(decisions, groups, allowed)
     else:
-        means = Means.UNIFORM
-    removed, added = _recipients(decisions, config)
+        plan = _together(decisions, groups, allowed)
+    return replace(plan, delivered=delivered, means=Means.SPLIT) if delivered else plan
+
+
+def _together(decisions: Sequence[Decision], groups: Sequence[Sequence[int]], allowed: Allowed) -> Plan:
+    """Return the plan for recipients who differ at most in the folder."""
+    folders = {(decisions[one].action, decisions[one].folder) for group in groups for one in group}
+    means = Means.DETAIL if len(folders) > 1 else Means.UNIFORM
+    envelopes = addressed(decisions, groups, _fields(decisions, groups), allowed.delimiter)
+    return _plan(decisions, means, envelopes[0] if envelopes else None)
+
+
+def _split(decisions: Sequence[Decision], groups: Sequence[Sequence[int]], allowed: Allowed) -> Plan | None:
+    """Return the plan with a copy for each group but one, or None where an address would be in two.
+
+    In the transaction stays who needs no change, else the largest group.
+    """
+    envelopes = addressed(decisions, groups, _fields(decisions, groups), allowed.delimiter)
+    if not disjoint(envelopes):
+        return None
+    staying = max(envelopes, key=lambda one: (one.unchanged, len(one.addressees)))
+    copies = tuple(one.copy() for one in envelopes if one is not staying)
+    return replace(_plan(decisions, Means.SPLIT, staying), copies=copies)
+
+
+def _common(decisions: Sequence[Decision], groups: Sequence[Sequence[int]], allowed: Allowed) -> Plan:
+    """Return the plan that does what every recipient agreed to."""
+    kept = [position for group in groups for position in group]
+    first, *others = _fields(decisions, groups)
+    fields = [one for one in first if all(one in other for other in others)]
+    lowered = _least(decisions, kept, fields)
+    return _plan(lowered, Means.COMMON, *addressed(lowered, [kept], [fields], allowed.delimiter))
+
+
+def _fields(decisions: Sequence[Decision], groups: Sequence[Sequence[int]]) -> list[tuple[Field, ...]]:
+    """Return the fields of each group."""
+    return [decisions[group[0]].fields for group in groups]
+
+
+def _plan(decisions: Sequence[Decision], means: Means, staying: Envelope | None) -> Plan:
+    removed, added = changes(decisions, staying)
     return Plan(
         decisions=tuple(decisions),
         means=means,
-        fields=tuple((one.name, one.value) for one in fields),
+        fields=staying.fields if staying is not None else (),
         remove_recipients=removed,
         add_recipients=added,
     )
 
 
-def _least(
-    decisions: Sequence[Decision], kept: Sequence[Decision], fields: Sequence[Field]
-) -> Sequence[Decision]:
-    """Return the decisions lowered to what every recipient agreed to.
+def _least(decisions: Sequence[Decision], kept: Sequence[int], fields: Sequence[Field]) -> Sequence[Decision]:
+    """Return the decisions, of which those kept are lowered to what every recipient agreed to.
 
     Not so a refusal that became filing: it is the operator's, and shows in that recipient's address alone.
     """
-    level = min((one.action for one in kept if not _is_fixed(one)), key=KEPT.index, default=Action.FILE)
+    free = [one for one in kept if not _is_fixed(decisions[one])]
+    level = min((decisions[one].action for one in free), key=KEPT.index, default=Action.FILE)
     if level is Action.MARK and not any(_marks(one) for one in fields):
         level = Action.DELIVER
     if level is Action.FILE:
         return decisions
-    return [one if _is_fixed(one) else replace(one, action=level, folder=None) for one in decisions]
+    lowered = list(decisions)
+    for one in free:
+        lowered[one] = replace(decisions[one], action=level, folder=None)
+    return lowered
 
 
 def _is_fixed(decision: Decision) -> bool:
     """Tell whether a decision stands in for a refusal."""
-    filed = decision.action is Action.FILE and decision.refused_for is Filter.ANTISPAM
-    return filed or decision.action is Action.DISCARD
+    return decision.action is Action.FILE and decision.refused_for is Filter.ANTISPAM
 
 
 def _marks(field: Field) -> bool:
     """Tell whether a field says that a filter found something; headers.on_clean adds others, too."""
     found = field.name == "X-Virus-Status" and field.value != "Clean"
     return found or field.name in ("X-Spam-Flag", "X-Graymail")
-
-
-def _recipients(
-    decisions: Sequence[Decision], config: Config
-) -> tuple[tuple[str, ...], tuple[Recipient, ...]]:
-    """Return the envelope recipients to remove and those to add in their place."""
-    removed: dict[str, None] = {}
-    added: dict[str, Recipient] = {}
-    by_recipient: dict[Recipient, list[Decision]] = {}
-    for one in decisions:
-        by_recipient.setdefault(one.recipient, []).append(one)
-    for recipient, members in by_recipient.items():
-        if all(one.action in (Action.DELIVER, Action.MARK) for one in members):
-            continue
-        removed[recipient.address] = None
-        for one in members:
-            if one.action is Action.DISCARD:
-                continue
-            address = filed_address(one, config) if one.action is Action.FILE else one.address
-            added.setdefault(address, Recipient(address, _dsn_parameters(recipient)))
-    for address in removed.keys() & added.keys():  # received with the very detail that it is filed under
-        del removed[address], added[address]
-    return tuple(removed), tuple(added.values())
-
-
-def filed_address(decision: Decision, config: Config) -> str:
-    """Return the +detail address that a decision files under."""
-    local, _, domain = (decision.account or decision.address).rpartition("@")
-    return f"{local}{config.mail.recipient_delimiter}{decision.folder}@{domain}"
-
-
-def _dsn_parameters(recipient: Recipient) -> tuple[str, ...]:
-    """Return NOTIFY and ORCPT as received; ORCPT of the original address if it had none (RFC 3461)."""
-    kept = [one for one in recipient.parameters if one.upper().startswith(("NOTIFY=", "ORCPT="))]
-    if not any(one.upper().startswith("ORCPT=") for one in kept) and recipient.address.isascii():
-        kept.append(f"ORCPT=rfc822;{_xtext(recipient.address)}")
-    return tuple(kept)
-
-
-def _xtext(text: str) -> str:
-    """Return an ASCII text as xtext (RFC 3461 section 4)."""
-    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in text)

@@ -73,7 +73,7 @@ def decide(recipient: Recipient, member: Member, findings: Findings, config: Con
         score=antispam.score,
         reasons=antispam.reasons,
     )
-    if action is Action.FILE and not can_file(decision, config):
+    if action is Action.FILE and not can_file(decision, config.mail.recipient_delimiter):
         return replace(decision, action=Action.MARK, folder=None)
     return decision
 
@@ -98,9 +98,9 @@ def _refused_for(antivirus: Verdict, antispam: Verdict) -> Filter | None:
     return Filter.ANTISPAM if antispam.action is Action.REFUSE else None
 
 
-def can_file(decision: Decision, config: Config) -> bool:
+def can_file(decision: Decision, delimiter: str) -> bool:
     """Tell whether there is a +detail address for this recipient."""
-    return bool(config.mail.recipient_delimiter) and decision.local and decision.account is not None
+    return bool(delimiter) and decision.local and decision.account is not None
 
 
 def judge_virus(finding: VirusFinding | None, config: Config) -> Verdict:

@@ -1,0 +1,30 @@
+"""What may be done with one message, so that everyone gets his due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tamis.config import Config
+from tamis.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the operator and the transaction allow."""
+
+    delimiter: str  # what parts a detail from an address; "" where mail cannot be filed
+    split: bool = False  # copies may be handed to the MTA beside the transaction
+    discard: bool = True  # malware that not everyone refuses is kept from those who do
+
+
+def allowed(message: Message, config: Config, *, copies: bool) -> Allowed:
+    """Return what may be done with a message.
+
+    copies: there is who hands them over, and the MTA lets recipients be removed from the transaction.
+    A body that was not kept whole cannot be handed on.
+    """
+    return Allowed(
+        delimiter=config.mail.recipient_delimiter,
+        split=copies and bool(config.resend.relay) and not message.omitted,
+        discard=config.antivirus.mixed == "discard",
+    )
