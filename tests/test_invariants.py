@@ -15,6 +15,7 @@ from tests.providers import (
     Scanner,
     Site,
     addressees,
+    alone,
     directions,
     facts,
     finished,
@@ -30,6 +31,7 @@ from tamis.finding import Authentication, Filter, Findings, Sender, SpamFinding
 from tamis.message import Message, Recipient
 from tamis.pipeline import about, judge
 from tamis.policy.decide import SEVERITY, decide
+from tamis.policy.defer import deferred
 from tamis.preferences import Member, Preferences
 from tamis.ticket import Action, Direction, Means
 
@@ -46,6 +48,34 @@ def test_every_recipient_gets_what_he_would_get_alone(
         assert not site.settings.resend.relay
     else:
         assert site.mta.deliver(one, plan) == due(site, one, found)
+
+
+@given(places, facts, addressees, directions)
+@settings(max_examples=EXAMPLES)
+def test_who_is_deferred_gets_what_he_would_get_alone(
+    site: Site, found: Findings, to: list[str], auth_user: str | None
+) -> None:
+    site = site.changed(resend={"relay": ""})
+    way = Direction.OUTGOING if auth_user else Direction.INCOMING
+    queue = to
+    while queue:
+        first, *_ = resolutions = finished(site.resolve(queue))
+        answers = [deferred(other, first, way) for other in resolutions]
+        shared = [address for address, answer in zip(queue, answers, strict=True) if answer is None]
+        one = letter(*shared, auth_user=auth_user)
+        plan = site.plan(one, found)
+
+        if plan.means is Means.COMMON and not auth_user:  # a group's members differ among themselves
+            fates = [site.deliver(alone(one, address), found) for address in shared]
+            mails = {mail for fate in fates if not isinstance(fate, str) for mail in fate}
+            together = site.deliver(one, found)
+            assert {(mail.mailbox, mail.raw) for mail in together if isinstance(mail, Mail)} == {
+                (mail.mailbox, mail.raw) for mail in mails
+            }
+        elif plan.means is not Means.COMMON:
+            assert site.mta.deliver(one, plan) == due(site, one, found)
+        assert not auth_user or shared == queue
+        queue = [address for address, answer in zip(queue, answers, strict=True) if answer is not None]
 
 
 @given(places, facts, addressees, directions)
