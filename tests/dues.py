@@ -35,8 +35,10 @@ def instead(site: Site, one: Message, found: Findings, reply: str) -> frozenset[
     if "cannot be scanned" in reply:
         site = site.changed(antivirus={"on_unscannable": "mark"})
     elif "refused as spam" in reply:
-        member = site.member(to.address)
-        filing = {member.address: replace(member.preferences, spam=Treatment.FILE)}
+        filing = {
+            member.address: replace(member.preferences, spam=Treatment.FILE)
+            for member in site.members(to.address)
+        }
         site = replace(site.changed(antispam={"refuse": 0.0}), wishes={**site.wishes, **filing})
     elif site.settings.antivirus.mixed == "discard":
         return frozenset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tamis.decision import Plan
@@ -90,8 +90,12 @@ class Mta:
         raw = Message(message.envelope, (*new, *left), message.body).raw
         return [Mail(*place, raw) for place in self.places(recipients)]
 
-    def _expand(self, address: str) -> tuple[str, ...]:
-        return self._aliases.get(address, (address,))
+    def _expand(self, address: str) -> Iterator[str]:
+        for target in self._aliases.get(address, (address,)):
+            if target == address:  # a mailbox of that name
+                yield target
+            else:
+                yield from self._expand(target)
 
     def _split(self, address: str) -> tuple[str, str]:
         local, _, domain = address.partition("@")

@@ -35,15 +35,17 @@ from tamis.preferences import Member, Preferences, Resolution, SenderLists, Trea
 # 2,000 in the tests; 100,000 with --hypothesis-profile=many.
 EXAMPLES = 20 * settings.default.max_examples if settings.default else 2_000
 
-ACCOUNTS = ("anna@example.org", "bob@example.org", "carol@example.org")
+ACCOUNTS = ("anna@example.org", "bob@example.org", "carol@example.org", "frank@example.org")
 ALIASES = {
     "postmaster@example.org": ("anna@example.org",),
     "team@example.org": ("anna@example.org", "bob@example.org"),
     "all@example.org": ("bob@example.org", "carol@example.org", "dave@example.net"),
+    "frank@example.org": ("frank@example.org", "gina@example.net"),  # who keeps a copy of what he forwards
+    "friends@example.org": ("frank@example.org", "anna@example.org"),
 }
 STRANGERS = ("ghost@example.org", "dave@example.net", "eve@example.net")
 DETAILS = ("bob+x@example.org", "bob+junk@example.org", "Bob+Junk@example.org")
-ADDRESSES = (*ACCOUNTS, *ALIASES, *DETAILS, *STRANGERS, "Anna@Example.org")
+ADDRESSES = (*dict.fromkeys((*ACCOUNTS, *ALIASES)), *DETAILS, *STRANGERS, "Anna@Example.org")
 FIELDS = {
     Filter.ANTIVIRUS: ("X-Virus-Scanned", "X-Virus-Status"),
     Filter.ANTISPAM: ("X-Spam-Flag", "X-Spam-Score", "X-Spam-Level", "X-Spam-Status"),
@@ -90,8 +92,17 @@ class Site:
         return Mta(ALIASES, self.settings.mail.recipient_delimiter)
 
     def finals(self, address: str) -> tuple[str, ...]:
-        """Return the addresses that one as received leads to."""
-        return ALIASES.get(address, (address,))
+        """Return the addresses that one as received can be expanded to."""
+        targets = ALIASES.get(address, (address,))
+        return (address,) if address in targets else targets
+
+    def members(self, address: str) -> tuple[Member, ...]:
+        """Return who is behind an address."""
+        found = []
+        for final in self.finals(address):
+            behind = ALIASES.get(final, ()) if final in ALIASES.get(final, ()) else ()
+            found += [replace(self.member(one), reached=final) for one in behind] or [self.member(final)]
+        return tuple(found)
 
     def member(self, address: str) -> Member:
         """Return who is behind a final address."""
@@ -104,7 +115,7 @@ class Site:
 
     async def resolve(self, addresses: Sequence[str]) -> Sequence[Resolution]:
         """Resolve as accounts do."""
-        return [Resolution(one, tuple(map(self.member, self.finals(one)))) for one in addresses]
+        return [Resolution(one, self.members(one)) for one in addresses]
 
     async def account(self, address: str) -> str | None:
         """Return an account by its own name."""
@@ -194,7 +205,7 @@ sites = st.builds(
     outgoing__spam_refuse=st.sampled_from((6.0, 15.0)),
     resend__relay=st.sampled_from((RELAY, "")),
 )
-everyone = st.fixed_dictionaries({address: wishes for address in (*ACCOUNTS, *STRANGERS)})
+everyone = st.fixed_dictionaries(dict.fromkeys((*ACCOUNTS, *STRANGERS, "gina@example.net"), wishes))
 places = st.builds(Site, sites, everyone)
 relayed = places.map(lambda site: site.changed(resend={"relay": RELAY}))
 addressees = st.lists(st.sampled_from(ADDRESSES), min_size=1, max_size=6) | st.lists(

@@ -214,6 +214,28 @@ def test_name_that_leads_to_itself_is_a_mailbox(caplog: pytest.LogCaptureFixture
     assert not caplog.records
 
 
+def test_who_is_behind_a_mailbox_of_its_own_name_is_reached_by_no_less() -> None:
+    desk, bob, dave = "desk@example.org", "bob@example.org", "dave@example.net"
+    groups = {desk: [desk, bob, dave], "team@example.org": [dave, desk, "anna@example.org"]}
+    accounts = make(groups, accounts=[bob, "anna@example.org"])
+
+    team = resolve(accounts, "team@example.org").members
+
+    assert {one.address: one.reached for one in team} == {
+        dave: desk,
+        desk: desk,
+        bob: desk,
+        "anna@example.org": "",
+    }
+    assert {one.reached for one in resolve(accounts, "desk+x@example.org").members} == {desk}
+
+
+def test_name_that_leads_to_itself_alone_is_reached_by_itself() -> None:
+    (member,) = resolve(make({"bob@example.org": ["bob@example.org"]}), "bob@example.org").members
+
+    assert (member.account, member.reached) == ("bob@example.org", "")
+
+
 def test_name_that_is_not_followed_is_the_address_itself() -> None:
     accounts = make({"info@example.org": [], "@example.org": ["bob@example.org"]})
 

@@ -23,7 +23,7 @@ from tamis.decision import Plan
 from tamis.finding import Findings, SpamFinding
 from tamis.message import Recipient
 from tamis.policy.allowed import Allowed, allowed
-from tamis.policy.combine import combine
+from tamis.policy.combine import combine, fall_back
 from tamis.policy.decide import decide
 from tamis.preferences import Member, Preferences, Treatment
 from tamis.ticket import Action, Means
@@ -168,6 +168,63 @@ def test_a_group_that_differs_counts_as_its_members() -> None:
     assert made.remove_recipients == ("team@example.org",)
     assert {one.address for one in made.add_recipients} == {ANNA, "bob+junk@example.org"}
     assert {one.parameters for one in made.add_recipients} == {("ORCPT=rfc822;team@example.org",)}
+
+
+def desk(*wishes: Preferences, received: str = "desk@example.org") -> list[Addressee]:
+    """Return a group that has a mailbox of its own name: no mail reaches one of its members alone."""
+    found = []
+    for name, one in zip(("desk", "anna", "bob"), wishes, strict=False):
+        behind = replace(member(f"{name}@example.org", one), reached="desk@example.org")
+        found.append((Recipient(received), behind))
+    return found
+
+
+def test_a_group_with_a_mailbox_of_its_own_name_is_not_expanded() -> None:
+    made = plan(findings(antispam=SPAM), *desk(FILES, DEFAULTS))
+
+    assert (made.means, made.remove_recipients, made.add_recipients) == (Means.COMMON, (), ())
+    assert actions(made) == [Action.MARK, Action.MARK]
+    assert ("X-Spam-Flag", "YES") in made.fields
+
+
+def test_such_a_group_is_not_filed_though_all_members_would_be() -> None:
+    made = plan(findings(antispam=SPAM), *desk(FILES, FILES))
+
+    assert (made.means, made.remove_recipients) == (Means.COMMON, ())
+    assert fall_back(made, (), Allowed("+")) == made
+
+
+def test_nothing_is_done_to_such_a_group_that_one_member_did_not_agree_to() -> None:
+    made = plan(findings(antispam=SPAM), *desk(FILES, NO_ANTISPAM))
+
+    assert (made.means, made.fields) == (Means.COMMON, ())
+    assert actions(made) == [Action.DELIVER, Action.DELIVER]
+
+
+def test_such_a_group_stays_whole_where_another_is_expanded() -> None:
+    members = desk(DEFAULTS, DEFAULTS, received="team@example.org")
+    found = findings(antispam=SPAM)
+
+    made = plan(found, *members, (Recipient("team@example.org"), member("kim@example.org", FILES)))
+
+    assert (made.means, made.remove_recipients) == (Means.DETAIL, ("team@example.org",))
+    assert [one.address for one in made.add_recipients] == ["desk@example.org", "kim+junk@example.org"]
+
+
+def test_malware_for_one_of_such_a_group_is_refused_for_all() -> None:
+    made = plan(findings(antivirus=INFECTED), *desk(NO_ANTIVIRUS, DEFAULTS), ticket_id="01J0")
+
+    assert str(made.reply) == "550 5.7.1 Message contains malware (Eicar-Test-Signature) [01J0]"
+    assert (made.means, actions(made)) == (Means.COMMON, [Action.REFUSE, Action.REFUSE])
+
+
+def test_malware_for_one_of_such_a_group_is_kept_from_all_where_others_get_it() -> None:
+    found = findings(antivirus=INFECTED)
+
+    made = plan(found, *desk(NO_ANTIVIRUS, DEFAULTS), to("kim@example.org", NO_ANTIVIRUS))
+
+    assert made.remove_recipients == ("desk@example.org",)
+    assert actions(made) == [Action.DISCARD, Action.DISCARD, Action.DELIVER]
 
 
 def test_malware_for_all_is_refused_by_its_name() -> None:

@@ -28,13 +28,18 @@ from tamis.policy.envelopes import mailbox
 from tamis.ticket import Action, Means
 
 answers = st.lists(st.booleans(), min_size=1, max_size=7)
-names = st.frozensets(st.sampled_from(("anna", "bob", "carol", "dave", "eve", "ghost")), max_size=3)
+names = st.frozensets(st.sampled_from(("anna", "bob", "carol", "dave", "eve", "frank", "ghost")), max_size=3)
 
 
 def refused_by(answers: Collection[bool], plan: Plan) -> frozenset[str]:
     """Return the recipients of copies that a relay refuses which answers so, over and over."""
     asked = [one.address for copy in plan.copies for one in copy.recipients]
     return frozenset(one for one, answer in zip(asked, cycle(answers), strict=False) if answer)
+
+
+def name(address: str) -> str:
+    """Return the local part without its detail."""
+    return address.partition("@")[0].partition("+")[0]
 
 
 @given(relayed, facts, addressees, directions, answers)
@@ -125,15 +130,16 @@ def test_who_got_a_copy_in_an_earlier_attempt_gets_nothing_more(
     have = {
         mailbox(decision, site.settings.mail.recipient_delimiter)
         for decision in plan.decisions
-        if decision.address.partition("@")[0].partition("+")[0] in earlier
+        if name(decision.address) in earlier
     }
+    reached = earlier | {"gina"} if "frank" in earlier else earlier
 
     left = without(plan, have, site.allowed(one))
 
     if isinstance(owed, str):
         assert left == plan
         return
-    owed = frozenset(mail for mail in owed if mail.mailbox.partition("@")[0].partition("+")[0] not in earlier)
+    owed = frozenset(mail for mail in owed if name(mail.mailbox) not in reached)
     assert site.mta.deliver(one, left) == owed
     refused = refused_by(answers, left)
     rest = fall_back(left, refused, site.allowed(one))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tamis.config import Config
@@ -37,6 +37,7 @@ class Final:
 
     address: str
     account: str | None = None
+    reached: str = ""  # the group with a mailbox of its own that it is behind, if any
 
 
 class Accounts:
@@ -138,7 +139,7 @@ class Accounts:
             return walk.add(Final(address))
         if address in walk.path:
             return walk.cut_off(address)
-        if address in walk.done:
+        if (address, walk.group) in walk.done:
             return None
         step = self._step(address, facts)
         if isinstance(step, Final):
@@ -147,20 +148,30 @@ class Accounts:
             return walk.cut_off(address)
         walk.path.append(address)
         names = self._names(address)
+        group = walk.group
+        if len(step) > 1 and any(target in names for target in step):
+            walk.group = group or names[-1]
         for target in step:
             if target in names:  # aliases(5) and virtual(5) say so that there is a mailbox of that name
                 walk.add(Final(names[-1], names[-1]))
             else:
                 self._follow(target, facts, walk)
+        walk.group = group
         walk.path.pop()
-        walk.done.add(address)
+        walk.done.add((address, group))
 
     def _member(self, final: Final, facts: Facts) -> Member:
         domain = _domain(final.address)
         if domain not in self._domains:
-            return Member(None, self._outside, local=False, address=final.address)
+            return Member(None, self._outside, local=False, address=final.address, reached=final.reached)
         own = facts.own.get(final.account, {}) if final.account is not None else {}
-        return Member(final.account, self._preferences(domain, own), local=True, address=final.address)
+        return Member(
+            account=final.account,
+            preferences=self._preferences(domain, own),
+            local=True,
+            address=final.address,
+            reached=final.reached,
+        )
 
     def _preferences(self, domain: str, own: Mapping[str, Value]) -> Preferences:
         return merge(self.levels(domain, own)) if own else self._defaults[domain]
@@ -171,13 +182,18 @@ class Walk:
     """One address's way through the aliases."""
 
     path: list[str] = field(default_factory=list)
-    done: set[str] = field(default_factory=set)
+    done: set[tuple[str, str]] = field(default_factory=set)  # with the group that they are behind
+    group: str = (
+        ""  # the outermost on the path that has a mailbox of its own: no mail reaches less than all of it
+    )
     found: dict[str, Final] = field(default_factory=dict)
     cut: int = 0  # how often it was cut off
 
     def add(self, final: Final) -> None:
-        """Add a final address, unless it is there."""
-        self.found.setdefault(final.address, final)
+        """Add a final address, unless it is there; being behind such a group counts before any other way."""
+        known = self.found.get(final.address)
+        if known is None or (self.group and not known.reached):
+            self.found[final.address] = replace(final, reached=self.group)
 
     def cut_off(self, address: str) -> None:
         """Stop at an address, which counts as itself."""

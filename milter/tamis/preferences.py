@@ -53,6 +53,7 @@ class Member:
     preferences: Preferences
     local: bool  # the address is in mail.domains, so that it may be filed and is treated as incoming
     address: str = ""  # the final address, lower case
+    reached: str = ""  # the address that reaches him with others: of a group that has a mailbox of its own
 
 
 @dataclass(frozen=True, slots=True)

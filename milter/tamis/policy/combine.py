@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from tamis.decision import Decision, Field, Plan, Reply
 from tamis.finding import Filter
+from tamis.policy.agreement import as_reached, lowered, shared
 from tamis.policy.allowed import Allowed
 from tamis.policy.decide import can_file
 from tamis.policy.envelopes import Envelope, addressed, changes, disjoint, grouped, mailbox
 from tamis.policy.outgoing import OutgoingDecision
 from tamis.ticket import Action, Means
 
-KEPT = (Action.DELIVER, Action.MARK, Action.FILE)  # mildest first
 NOBODY: frozenset[int] = frozenset()
 
 
@@ -36,7 +36,13 @@ def combine(
     if all(one.action is Action.REFUSE for one in decisions):
         reply = _refusal(decisions, checks.malware if checks is not None else None, ticket_id)
         return Plan(tuple(decisions), Means.UNIFORM, reply, outgoing=checks)
-    return replace(_deliver([_without_refusal(one, allowed) for one in decisions], allowed), outgoing=checks)
+    apart = [_without_refusal(one, allowed) for one in decisions]
+    alike = as_reached(apart)
+    if all(one.action is Action.DISCARD for one in alike):
+        refused = tuple(replace(one, action=Action.REFUSE) for one in decisions)
+        return Plan(refused, Means.COMMON, _refusal(decisions, None, ticket_id), outgoing=checks)
+    plan = replace(_deliver(alike, allowed), outgoing=checks)
+    return plan if alike == apart or plan.copies else replace(plan, means=Means.COMMON)
 
 
 def unavailable(ticket_id: str | None) -> Reply:
@@ -98,7 +104,8 @@ def without(plan: Plan, mailboxes: Collection[str], allowed: Allowed) -> Plan:
         if position in plan.delivered or mailbox(one, allowed.delimiter) in mailboxes
     )
     made = _deliver(plan.decisions, allowed, delivered)
-    return replace(made, remove_fields=plan.remove_fields, outgoing=plan.outgoing)
+    means = Means.COMMON if plan.means is Means.COMMON and not delivered else made.means
+    return replace(made, means=means, remove_fields=plan.remove_fields, outgoing=plan.outgoing)
 
 
 def _deliver(decisions: Sequence[Decision], allowed: Allowed, delivered: frozenset[int] = NOBODY) -> Plan:
@@ -136,10 +143,9 @@ def _split(decisions: Sequence[Decision], groups: Sequence[Sequence[int]], allow
 def _common(decisions: Sequence[Decision], groups: Sequence[Sequence[int]], allowed: Allowed) -> Plan:
     """Return the plan that does what every recipient agreed to."""
     kept = [position for group in groups for position in group]
-    first, *others = _fields(decisions, groups)
-    fields = [one for one in first if all(one in other for other in others)]
-    lowered = _least(decisions, kept, fields)
-    return _plan(lowered, Means.COMMON, *addressed(lowered, [kept], [fields], allowed.delimiter))
+    fields = shared(_fields(decisions, groups))
+    agreed = lowered(decisions, kept, fields)
+    return _plan(agreed, Means.COMMON, *addressed(agreed, [kept], [fields], allowed.delimiter))
 
 
 def _fields(decisions: Sequence[Decision], groups: Sequence[Sequence[int]]) -> list[tuple[Field, ...]]:
@@ -156,31 +162,3 @@ def _plan(decisions: Sequence[Decision], means: Means, staying: Envelope | None)
         remove_recipients=removed,
         add_recipients=added,
     )
-
-
-def _least(decisions: Sequence[Decision], kept: Sequence[int], fields: Sequence[Field]) -> Sequence[Decision]:
-    """Return the decisions, of which those kept are lowered to what every recipient agreed to.
-
-    Not so a refusal that became filing: it is the operator's, and shows in that recipient's address alone.
-    """
-    free = [one for one in kept if not _is_fixed(decisions[one])]
-    level = min((decisions[one].action for one in free), key=KEPT.index, default=Action.FILE)
-    if level is Action.MARK and not any(_marks(one) for one in fields):
-        level = Action.DELIVER
-    if level is Action.FILE:
-        return decisions
-    lowered = list(decisions)
-    for one in free:
-        lowered[one] = replace(decisions[one], action=level, folder=None)
-    return lowered
-
-
-def _is_fixed(decision: Decision) -> bool:
-    """Tell whether a decision stands in for a refusal."""
-    return decision.action is Action.FILE and decision.refused_for is Filter.ANTISPAM
-
-
-def _marks(field: Field) -> bool:
-    """Tell whether a field says that a filter found something; headers.on_clean adds others, too."""
-    found = field.name == "X-Virus-Status" and field.value != "Clean"
-    return found or field.name in ("X-Spam-Flag", "X-Graymail")

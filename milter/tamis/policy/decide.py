@@ -68,7 +68,7 @@ def decide(recipient: Recipient, member: Member, findings: Findings, config: Con
         fields=antivirus.fields + antispam.fields + graymail.fields,
         folder=antispam.folder or graymail.folder,
         refused_for=_refused_for(antivirus, antispam),
-        address=member.account or member.address,
+        address=member.reached or member.account or member.address,
         malware=antivirus.malware,
         score=antispam.score,
         reasons=antispam.reasons,
@@ -88,7 +88,7 @@ def outside(recipient: Recipient, member: Member) -> Decision:
         antivirus=OFF.word,
         antispam=OFF.word,
         graymail=OFF.word,
-        address=member.account or member.address,
+        address=member.reached or member.account or member.address,
     )
 
 
