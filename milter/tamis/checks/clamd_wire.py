@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from tamis.address import Address, InetAddress, UnixAddress
 from tamis.finding import VirusFinding, VirusStatus
 from tamis.message import Message
+from tamis.sockets import connect
 
 CHUNK = 1 << 18  # octets written at once, about 0.1 ms; between them the loop does other work
 LONGEST_REPLY = 4096  # octets; clamd's are a line
 LONGEST_NAME = 100  # characters of a name of malware, as it goes into a header field and an SMTP reply
-FIRST_PAUSE = 0.001  # seconds before a full queue of connections is tried again; doubled each time
-LONGEST_PAUSE = 0.1  # seconds
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 REPLY = re.compile(
@@ -83,11 +82,9 @@ def parse(reply: bytes) -> VirusFinding:
 async def _by_descriptor(where: UnixAddress, message: Message) -> bytes:
     """Send a descriptor of the message and return the reply: the message itself is not copied."""
     with contextlib.ExitStack() as ending:
-        connection = ending.enter_context(socket.socket(socket.AF_UNIX))
-        connection.setblocking(False)
         sealed = await _sealed(message)
         try:
-            await _connect(connection, where.path)
+            connection = ending.enter_context(await connect(where))
             # The last octet carries the descriptor's right. A new connection's buffer has room for it.
             socket.send_fds(connection, [b"zFILDES\0\0"], [sealed])
         finally:
@@ -132,21 +129,10 @@ async def _sealed(message: Message) -> int:
     return descriptor
 
 
-async def _connect(connection: socket.socket, path: str) -> None:
-    """Connect at once or as soon as there is room in clamd's queue, where Linux answers EAGAIN (unix(7))."""
-    pause = FIRST_PAUSE
-    while True:
-        try:
-            return connection.connect(path)
-        except BlockingIOError:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-
-
 async def _by_stream(where: InetAddress, message: Message) -> bytes:
     """Send the message over TCP and return the reply."""
     loop = asyncio.get_running_loop()
-    with await _open(where) as connection:
+    with await connect(where) as connection:
         try:
             await loop.sock_sendall(connection, b"zINSTREAM\0")
             for chunk in _chunks(message):
@@ -155,29 +141,6 @@ async def _by_stream(where: InetAddress, message: Message) -> bytes:
         except ConnectionError:
             pass  # clamd may have answered before the end, as with a message over its StreamMaxLength
         return await _reply(connection)
-
-
-async def _open(where: InetAddress) -> socket.socket:
-    """Return a connection to the first of a host's addresses that takes one; raise OSError."""
-    loop = asyncio.get_running_loop()
-    refused = OSError(f"{where.host} has no address")
-    for family, kind, protocol, _, peer in await loop.getaddrinfo(
-        where.host, where.port, type=socket.SOCK_STREAM
-    ):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(connection, peer)
-        except OSError as error:
-            connection.close()
-            refused = error
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
-    raise refused
 
 
 def _chunks(message: Message) -> Iterator[memoryview]:
