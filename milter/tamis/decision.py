@@ -32,9 +32,7 @@ class Decision:
     fields: tuple[Field, ...] = ()  # what his copy carries if it is delivered
     folder: str | None = None  # the detail that his copy is filed under if it is filed
     refused_for: Filter | None = None  # the filter that refuses, where action is refuse
-    address: str = (
-        ""  # where the member's mail goes if his group is expanded: his own, if it reaches him alone
-    )
+    address: str = ""  # where his mail goes if his group is expanded: his own name, if it reaches him alone
     malware: str | None = None
     score: float | None = None
     reasons: tuple[str, ...] | None = None
