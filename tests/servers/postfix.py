@@ -58,6 +58,7 @@ class Postfix:
             **{name: _behind_port(free_port()) for name in over_tcp},
         }
         self.sink = Sink(free_port())
+        self.copies = free_port()  # where copies are handed in
         self._make_folders(folder)
         self._passwords = Passwords(self._queue / "tamis/auth")
         self._write(folder, main)
@@ -103,6 +104,10 @@ class Postfix:
         (self._config / "aliases").write_text("\n".join(aliases) + "\n")
 
     def _master_cf(self) -> Iterator[str]:
+        copies = snippet(PAGE, "master.cf, copies").replace("127.0.0.1:10026", f"127.0.0.1:{self.copies}")
+        # Postfix's default from 3.9 on: what may not be said at once is refused.
+        yield from (copies.rstrip(), "  -o smtpd_forbid_unauth_pipelining=yes")
+        yield "  -o inet_protocols=all"  # else it knows no IPv6 addresses, those of clients included
         for one in self.listeners.values():
             milters = f"  -o smtpd_milters={one.milter_in_mta}"
             yield from (f"127.0.0.1:{one.mx} inet n - n - - smtpd", milters)
