@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.servers.clamd import Clamd, CountingClamd, program
 from tests.servers.milter import configuration
-from tests.servers.postfix import PROGRAMS
+from tests.servers.postfix import PROGRAMS, Postfix
+from tests.servers.smtp import Sink, free_port
 
 from tamis import cli
 from tamis.checks import clamd as clamd_checks
@@ -172,6 +173,31 @@ def test_a_missing_relay_is_a_warning(check: Check, clamd: Clamd) -> None:
     check(clamd.address)
 
     assert check.of("relay")[0][0] == "warning"
+
+
+def test_a_relay_that_offers_all_is_right(check: Check, clamd: Clamd, postfix: Postfix) -> None:
+    where = f"inet:127.0.0.1:{postfix.copies}"
+
+    check(clamd.address, resend={"relay": where})
+
+    assert [line for line in check.of("relay") if where in line[1]] == [("ok", f"{where}: answers")]
+
+
+def test_a_relay_that_offers_less_is_a_warning(check: Check, clamd: Clamd) -> None:
+    sink = Sink(free_port())
+
+    status = check(clamd.address, resend={"relay": f"inet:127.0.0.1:{sink.port}"})
+
+    sink.stop()
+    missed = [text.split(" offer ")[1].split(":")[0] for _, text in check.of("relay") if " offer " in text]
+    assert (status, missed) == (0, ["XFORWARD", "DSN"])
+
+
+def test_a_relay_that_does_not_answer_has_failed(check: Check, clamd: Clamd) -> None:
+    status = check(clamd.address, resend={"relay": "unix:/nonexistent/relay"})
+
+    assert status == 1
+    assert ("failed", "unix:/nonexistent/relay: connect: FileNotFoundError") in check.of("relay")
 
 
 def test_a_host_without_an_mta_is_a_warning(check: Check, clamd: Clamd) -> None:

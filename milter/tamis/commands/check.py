@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import pwd
 from collections.abc import Iterator
@@ -15,9 +16,18 @@ from tamis.checks import clamd
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
+from tamis.resend import relay
+from tamis.resend.connection import RelayUnavailable
 from tamis.service import parts
 from tamis.wiring import mta
 from tamis.wiring.remark import Status
+
+# What a relay may not offer, and what copies lose by it.
+LOST_WITHOUT = {
+    "XFORWARD": "its log does not show the client of a copy",
+    "DSN": "senders get no reports on copies that they ask for",
+    "SMTPUTF8": "mail with international addresses cannot be copied",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,7 @@ def _models(config: Config) -> Line:
 
 def _relay(config: Config) -> Iterator[Line]:
     if config.resend.relay:
+        yield from _listener(config.resend.relay)
         yield Line("relay", Status.WARNING, "resend.relay is not used yet: no copies are sent")
     else:
         yield Line(
@@ -123,6 +134,22 @@ def _relay(config: Config) -> Iterator[Line]:
         )
     if config.milter.defer_mixed:
         yield Line("relay", Status.WARNING, "milter.defer_mixed is not used yet")
+
+
+def _listener(text: str) -> Iterator[Line]:
+    """Say whether the relay answers, and what copies lose where it does not offer all that they may need."""
+    where = address.parse(text)
+    try:
+        offered = asyncio.run(relay.probe(where))
+    except RelayUnavailable as error:
+        yield Line("relay", Status.FAILED, f"{text}: {error}")
+        return
+    yield Line("relay", Status.OK, f"{text}: answers")
+    for keyword, loss in LOST_WITHOUT.items():
+        if keyword not in offered:
+            yield Line("relay", Status.WARNING, f"{text}: does not offer {keyword}: {loss}")
+    if isinstance(where, address.InetAddress) and not where.is_loopback:
+        yield Line("relay", Status.WARNING, f"{text}: copies go there over the network in clear")
 
 
 def _metrics(config: Config) -> Iterator[Line]:

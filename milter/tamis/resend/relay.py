@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from tamis.address import Address
 from tamis.decision import Copy
 from tamis.message import Message
+from tamis.resend.commands import Extensions
+from tamis.resend.connection import Connection
 from tamis.resend.handover import Handover
 from tamis.resend.pool import Pool
 
 # Of one worker process. For each Postfix has a process, of at most 100 (default_process_limit), and of one
 # client it takes 50 (smtpd_client_connection_count_limit, which spares $mynetworks).
 CONNECTIONS = 8
+
+PROBE = "tamis-check.invalid"  # name for EHLO of whoever only looks
 
 
 class Relay:
@@ -39,3 +43,10 @@ class Relay:
     def close(self) -> None:
         """Close the connections that are kept for later."""
         self._pool.close()
+
+
+async def probe(where: Address) -> Extensions:
+    """Return the extensions that a relay offers us; raise RelayUnavailable."""
+    connection = await Connection.open(where, PROBE)
+    connection.close()
+    return connection.offered
