@@ -72,8 +72,8 @@ class Copy:
     """
 
     recipients: tuple[Recipient, ...]  # with their DSN parameters; no address is in a plan twice
-    fields: tuple[tuple[str, str], ...]
-    decisions: tuple[tuple[int, ...], ...]  # for each recipient, the plan's decisions that he stands for
+    fields: tuple[tuple[str, str], ...] = ()
+    decisions: tuple[tuple[int, ...], ...] = ()  # for each recipient, the plan's decisions that he stands for
 
 
 @dataclass(frozen=True, slots=True)
