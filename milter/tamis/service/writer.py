@@ -30,6 +30,7 @@ def run(listener: socket.socket, *, control: socket.socket, metrics: Row) -> NoR
 
     writer.obey(control, go_on)
     gc.freeze()
+    metrics.sample_writer(memory=resident())
     control.sendall(pipe.READY)
     writer.run()
     logging.shutdown()
