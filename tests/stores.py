@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import sqlite3
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from tamis import config as configuration
+from tamis.accounts import Accounts
 from tamis.config import Config
-from tamis.interfaces import UNCOUNTED, Metrics
 from tamis.preferences import Value
 from tamis.service import parts
-from tamis.store import local, settings
+from tamis.store import settings
 from tamis.store.database import Database
-from tamis.store.directory import CachedDirectory
-from tamis.store.remote import RemoteTickets
-from tamis.store.writer import Writer
+from tamis.store.sources import Tables
+from tamis.store.thread import Store
 from tamis.ticket import Action, Direction, Means, Outcome, Ticket, new_id, timestamp
 
 NOON = 1_795_435_200_000  # 2026-11-23T12:00:00Z
@@ -88,72 +83,20 @@ def write_settings(config: Config, address: str, **values: Value) -> None:
         settings.change(connection, address, {key.replace("_", "."): one for key, one in values.items()})
 
 
-def path_of(config: Config) -> Path:
-    """Return the database's file."""
-    return Path(config.store.url.removeprefix("sqlite:///"))
-
-
-@contextlib.contextmanager
-def locked(config: Config) -> Iterator[None]:
-    """Hold the database's lock, as another program may."""
-    with contextlib.closing(sqlite3.connect(path_of(config), isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A worker's two sides of the store, and the name that the writer listens under."""
-
-    directory: CachedDirectory
-    tickets: RemoteTickets
-    name: bytes
-
-
-@contextlib.contextmanager
-def writing(
-    database: Database | None = None,
-    *,
-    metrics: Metrics = UNCOUNTED,
-    listener: socket.socket | None = None,
-    control: tuple[socket.socket, Callable[[], bool]] | None = None,
-) -> Iterator[bytes]:
-    """Run a writer on a thread until the end of the block, and its last connection's; lend its name.
-
-    Where the test gives them, it is on the test's database and listener, and obeys the test, too.
-    """
-    ours, its = socket.socketpair()
-    with contextlib.closing(listener or local.listen()) as taken, ours, its:
-        writer = Writer(taken, metrics=metrics, open_database=lambda one: database or Database(one))
-        writer.obey(its, lambda: False)
-        if control is not None:
-            writer.obey(*control)
-        thread = threading.Thread(target=writer.run)
-        thread.start()
-        try:
-            yield taken.getsockname()
-        finally:
-            ours.close()
-            thread.join()
-
-
 @contextlib.asynccontextmanager
-async def running(
-    config: Config, database: Database | None = None, *, metrics: Metrics = UNCOUNTED
-) -> AsyncIterator[Store]:
-    """Run a store on the running loop; the test's database, where it gives one, is the writer's."""
+async def running(config: Config, database: Database | None = None) -> AsyncIterator[Store]:
+    """Run a store on the running loop, on a database of the test's own where it gives one."""
     loop = asyncio.get_running_loop()
-    directory = parts.directory(config, loop)
-    directory.start()
-    with writing(database, metrics=metrics) as name:
-        tickets = RemoteTickets(name, config.store, loop=loop)
-        tickets.start()
-        try:
-            yield Store(directory, tickets, name)
-        finally:
-            await tickets.close()
-            directory.close()
+    if database is None:
+        store = parts.store(config, loop)
+    else:
+        tables = Tables(database)
+        store = Store(database, Accounts(config, [tables], tables), watched=[tables], loop=loop)
+    store.start()
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 async def until(condition: Callable[[], object], *, seconds: float = 1.0) -> bool:

@@ -21,7 +21,7 @@ from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
 from tests.servers.postfix import SUDO
 from tests.servers.strace import Trace, Written
-from tests.test_service import children, wait_until, workers
+from tests.test_service import children, wait_until
 
 from tamis.checks.clamd import IN_MEMORY, file_system
 from tamis.message import Envelope, Recipient
@@ -130,15 +130,15 @@ async def _exceed_deadline(found: Evidence, milter: Milter) -> None:
 
 async def _crash(milter: Milter, trace: Trace, number: signal.Signals) -> int:
     """Let a worker crash that has a message in hand; return its number."""
-    await asyncio.to_thread(wait_until, lambda: bool(workers(milter.pid)))
-    (worker,) = workers(milter.pid)
+    await asyncio.to_thread(wait_until, lambda: bool(children(milter.pid)))
+    (worker,) = children(milter.pid)
     before = trace.size
     sent = asyncio.create_task(_send(milter, dict(canary.harmless())["clean"]))
     # It has been handed to the scanner, which is stopped.
     await asyncio.to_thread(wait_until, lambda: trace.shows(canary.WORD.encode(), since=before))
     os.kill(worker, number)
     await sent
-    await asyncio.to_thread(wait_until, lambda: worker not in workers(milter.pid))
+    await asyncio.to_thread(wait_until, lambda: worker not in children(milter.pid))
     return worker
 
 

@@ -14,7 +14,7 @@ from tests.hostile import Story
 from tests.servers.echo import Echo, echo
 from tests.servers.milter import Milter
 from tests.servers.mta import Mta
-from tests.test_service import wait_until, workers
+from tests.test_service import wait_until
 
 FRONTS = ("stream", "libmilter")
 LIMITS = {"max_message": "1MB", "max_in_memory": "4MB"}
@@ -137,7 +137,7 @@ def flood(milter: Milter, connections: int, octets: bytes) -> set[bytes]:
 
 def memory(milter: Milter, which: str) -> int:
     """Return octets that the one worker has in memory, VmRSS, or has had at most, VmHWM (proc(5))."""
-    (worker,) = workers(milter.pid)
+    (worker,) = Path(f"/proc/{milter.pid}/task/{milter.pid}/children").read_text().split()
     found = re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
     assert found is not None
     return int(found[1]) * 1024

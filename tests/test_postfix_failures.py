@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.servers import mail
@@ -16,7 +17,6 @@ from tests.servers.clamd import Behaviour, CountingClamd
 from tests.servers.postfix import Postfix
 from tests.servers.sites import Site
 from tests.servers.smtp import PATIENCE, connection
-from tests.test_service import workers
 
 from tamis.sandbox.scanner import PrivateClamd
 
@@ -189,8 +189,8 @@ def test_restart_keeps_settings_and_tickets(network_site: Site) -> None:
 
 def test_mail_waits_for_the_successor_of_a_killed_worker(unscanned_site: Site) -> None:
     supervisor = unscanned_site.milter.pid
-    (worker,) = workers(supervisor)
-    os.kill(worker, signal.SIGKILL)
+    (worker,) = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
 
     story = unscanned_site.receive(mail.letter(), "dave@example.org")
 

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.bench import processes
 from tests.servers.clamd import Behaviour, CountingClamd
 from tests.servers.milter import COMMAND, PATIENCE, Milter, StartMilter, configuration
 
@@ -31,16 +30,6 @@ RAW = b"From: anna@example.net\r\nTo: bob@example.org\r\nSubject: hello\r\n\r\nH
 
 def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def workers(pid: int) -> list[int]:
-    """Return a supervisor's workers."""
-    return processes.named(children(pid), "tamis-worker")
-
-
-def writer(pid: int) -> int | None:
-    """Return a supervisor's writer, if it has one at the moment."""
-    return next(iter(processes.named(children(pid), "tamis-writer")), None)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -93,7 +82,7 @@ def test_workers_share_one_socket(start_milter: StartMilter, front: str) -> None
     def all_have_served() -> bool:
         asyncio.run(burst())
         served = set(re.findall(r"tamis\[(\d+)\] info: 4XyZ", milter.log()))
-        return served == {str(pid) for pid in workers(milter.pid)}
+        return served == {str(pid) for pid in children(milter.pid)}
 
     wait_until(all_have_served)
 
@@ -217,7 +206,7 @@ def test_worker_ends_with_a_thread_that_fails(monkeypatch: pytest.MonkeyPatch) -
 
 def test_worker_that_cannot_be_started_is_started_later(start_milter: StartMilter) -> None:
     milter = start_milter()
-    (first,) = workers(milter.pid)
+    (first,) = children(milter.pid)
     before = resource.prlimit(milter.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(milter.pid, resource.RLIMIT_NOFILE, (0, before[1]))
 
@@ -225,7 +214,7 @@ def test_worker_that_cannot_be_started_is_started_later(start_milter: StartMilte
     wait_until(lambda: "cannot start a worker error=Too many open files" in milter.log())
     resource.prlimit(milter.pid, resource.RLIMIT_NOFILE, before)
 
-    wait_until(lambda: workers(milter.pid) not in ([], [first]))
+    wait_until(lambda: children(milter.pid) not in ([], [first]))
     assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
 
 
@@ -247,67 +236,33 @@ def test_service_that_stops_is_out_of_reach_at_once(start_milter: StartMilter) -
 
 def test_dead_worker_is_replaced(start_milter: StartMilter) -> None:
     milter = start_milter()
-    (first,) = workers(milter.pid)
+    (first,) = children(milter.pid)
 
     os.kill(first, signal.SIGKILL)
 
-    wait_until(lambda: workers(milter.pid) not in ([], [first]))
+    wait_until(lambda: children(milter.pid) not in ([], [first]))
     assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
     assert f"worker died pid={first} status=-9" in milter.log()
 
 
-def test_dead_writer_is_replaced(start_milter: StartMilter) -> None:
-    milter = start_milter()
-    first = writer(milter.pid)
-    assert first is not None
-
-    os.kill(first, signal.SIGKILL)
-    wait_until(lambda: writer(milter.pid) not in (None, first))
-
-    assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
-    assert len(milter.tickets()) == 1
-    assert f"writer died pid={first} status=-9" in milter.log()
-
-
-def test_message_in_hand_has_its_ticket_when_the_supervisor_is_killed(tmp_path: Path) -> None:
-    with CountingClamd(Behaviour.HANG) as clamd:
-        overrides: dict[str, dict[str, object]] = {"antivirus": {"timeout": "1s"}}
-        milter = Milter(tmp_path, overrides, clamd=clamd.address)
-        ours = children(milter.pid)
-
-        async def story() -> Answer:
-            async with await Connection.open(milter.address, helo="x") as mta:
-                sent = asyncio.create_task(mta.send(ENVELOPE, RAW))
-                assert await asyncio.to_thread(clamd.asked.wait, PATIENCE)
-                os.kill(milter.pid, signal.SIGKILL)
-                return await sent
-
-        answer = asyncio.run(story())
-        wait_until(lambda: not any(Path(f"/proc/{one}").exists() for one in ours))
-
-    (ticket,) = milter.tickets()
-    assert answer.reply is not None
-    assert ticket["id"] in answer.reply
-
-
-def test_workers_and_writer_end_with_their_supervisor(start_milter: StartMilter, tmp_path: Path) -> None:
+def test_workers_end_with_their_supervisor(start_milter: StartMilter, tmp_path: Path) -> None:
     config = tmp_path / "tamis.toml"
     config.write_text(configuration(tmp_path, listen=f"unix:{tmp_path}/s"))
     process = subprocess.Popen([*COMMAND, "serve", "--config", str(config)], stderr=subprocess.DEVNULL)
-    wait_until(lambda: bool(workers(process.pid)) and writer(process.pid) is not None)
-    ours = children(process.pid)
+    wait_until(lambda: bool(children(process.pid)))
+    (worker,) = children(process.pid)
 
     process.kill()
     process.wait()
 
-    wait_until(lambda: not any(Path(f"/proc/{one}").exists() for one in ours))
+    wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
 def test_descriptors_are_limited_by_the_hard_limit_alone(start_milter: StartMilter) -> None:
     milter = start_milter()
 
-    (one, *_) = workers(milter.pid)
-    found = re.search(r"Max open files\s+(\d+)\s+(\d+)", Path(f"/proc/{one}/limits").read_text())
+    (worker,) = children(milter.pid)
+    found = re.search(r"Max open files\s+(\d+)\s+(\d+)", Path(f"/proc/{worker}/limits").read_text())
     assert found is not None
     assert found[1] == found[2]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.servers.milter import COMMAND, Milter, StartMilter, configuration
-from tests.test_service import ENVELOPE, FRONTS, RAW, wait_until, workers, writer
+from tests.test_service import ENVELOPE, FRONTS, RAW, children, wait_until
 
 from tamis.sandbox import wire
 from tamis.sandbox.client import Answer, Connection, Verdict
@@ -74,11 +74,11 @@ def test_new_settings_count_from_the_next_message_on_also_on_an_open_connection(
 
 def test_new_settings_are_those_of_workers_started_later(start_milter: StartMilter) -> None:
     milter = start_milter()
-    (first,) = workers(milter.pid)
+    (first,) = children(milter.pid)
     change(milter, **ON_CLEAN)
 
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: workers(milter.pid) not in ([], [first]))
+    wait_until(lambda: children(milter.pid) not in ([], [first]))
 
     assert b"X-Spam-Status" in spam_fields(milter.send(ENVELOPE, RAW))
 
@@ -139,9 +139,9 @@ def test_number_of_workers_follows(start_milter: StartMilter) -> None:
     milter = start_milter()
 
     change(milter, milter={"workers": 3})
-    wait_until(lambda: len(workers(milter.pid)) == 3)
+    wait_until(lambda: len(children(milter.pid)) == 3)
     change(milter, milter={"workers": 1})
-    wait_until(lambda: len(workers(milter.pid)) == 1)
+    wait_until(lambda: len(children(milter.pid)) == 1)
 
     assert "died" not in milter.log()
     assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
@@ -205,7 +205,7 @@ def test_mta_sees_no_error_while_workers_are_replaced(start_milter: StartMilter,
     assert {one.verdict for one in answers} == {Verdict.ACCEPT}
     assert len(milter.tickets()) == len(answers)
     assert "error" not in milter.log()
-    assert len(workers(milter.pid)) <= 2 + 2  # two may be leaving
+    assert len(children(milter.pid)) <= 2 + 2  # two may be leaving
 
 
 @pytest.mark.parametrize("front", FRONTS)
@@ -284,25 +284,13 @@ def test_message_that_never_ends_holds_up_the_end_no_longer_than_it_may(start_mi
 
 def test_worker_that_hangs_is_replaced(start_milter: StartMilter) -> None:
     milter = start_milter({"milter": {"deadline": "1s"}})
-    (first,) = workers(milter.pid)
+    (first,) = children(milter.pid)
 
     os.kill(first, signal.SIGSTOP)
-    wait_until(lambda: workers(milter.pid) not in ([], [first]))
+    wait_until(lambda: children(milter.pid) not in ([], [first]))
 
     assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
     assert f"worker hangs and is killed pid={first}" in milter.log()
-
-
-def test_writer_that_hangs_is_replaced(start_milter: StartMilter) -> None:
-    milter = start_milter({"store": {"timeout": "100ms"}})
-    first = writer(milter.pid)
-    assert first is not None
-
-    os.kill(first, signal.SIGSTOP)
-    wait_until(lambda: writer(milter.pid) not in (None, first))
-
-    assert milter.send(ENVELOPE, RAW).verdict is Verdict.ACCEPT
-    assert f"writer hangs and is killed pid={first}" in milter.log()
 
 
 class Notified:

@@ -42,13 +42,6 @@ def test_growth_after_the_first_messages_is_found(seen: Watch) -> None:
     assert list(seen.complaints(QUIET)) == ["worker 7 grows by 100 octets per message"]
 
 
-def test_growth_of_the_writer_is_found(seen: Watch) -> None:
-    seen.memory[8] = [(number * 1000, 20_000_000 + 50 * number * 1000) for number in range(100)]
-    seen.writers.add(8)
-
-    assert list(seen.complaints(QUIET)) == ["writer 8 grows by 50 octets per message"]
-
-
 def test_growth_within_the_first_messages_is_no_leak(seen: Watch) -> None:
     full = SETTLED // seen.workers
     seen.memory[7] = [(messages, 1000 * min(messages, full)) for messages, _ in seen.memory[7]]

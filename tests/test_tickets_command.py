@@ -22,7 +22,7 @@ from tamis.ticket import OutgoingChecks, Ticket
 
 def keep(config: Config, given: Sequence[Ticket]) -> None:
     with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
-        tickets.add(connection, [tickets.row(one) for one in given])
+        tickets.add(connection, tickets.rows(given))
 
 
 @pytest.fixture

@@ -104,10 +104,10 @@ class Metrics(Protocol):
         """Count a request that a clamd gave no good answer to."""
 
     def committed(self, tickets: int, seconds: float) -> None:
-        """Count a commit; in the process that writes tickets."""
+        """Count a commit; on the store's thread."""
 
     def store_failed(self) -> None:
-        """Count something that the store could not do; in the writer, or on the directory's thread."""
+        """Count something that the store could not do; on the store's thread."""
 
 
 class Uncounted:

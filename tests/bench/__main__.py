@@ -46,9 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         cells = list(_measure(running, mails, options))
         memory = {one.name: [processes.memory(pid) for pid in one.workers()] for one in running}
-        for one in running:
-            if (writer := one.writer()) is not None:
-                memory[f"{one.name}, its writer"] = [processes.memory(writer)]
     _print(cells, memory)
     if options.json:
         _write(options.json, cells, memory)
@@ -144,7 +141,7 @@ def _cell(server: Server, load: Load, *, number: int, connections: int, ids: Ite
 def _print(cells: Sequence[report.Cell], memory: dict[str, list[processes.Memory | None]]) -> None:
     for line in report.table(cells):
         print(line)
-    print("\nMemory of each worker, and of a writer")
+    print("\nMemory of each worker")
     for name, found in memory.items():
         print(report.memory_line(name, found))
     print("\nCPU per message")

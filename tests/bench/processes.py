@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,16 +29,6 @@ def family(pid: int) -> list[int]:
                 found.extend(map(int, children.read_text().split()))
             except FileNotFoundError:
                 continue  # the thread has just ended
-    return found
-
-
-def named(pids: list[int], name: str) -> list[int]:
-    """Return those of some processes that are called so, as "tamis-worker"."""
-    found = []
-    for pid in pids:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-            if Path(f"/proc/{pid}/comm").read_text().strip() == name:
-                found.append(pid)
     return found
 
 

@@ -86,13 +86,9 @@ class Server:
         return processes.family(self.process.pid)
 
     def workers(self) -> list[int]:
-        """Return the processes that filter."""
+        """Return the processes that filter: all but the one that looks after them."""
         everyone = self.pids()
-        return processes.named(everyone, "tamis-worker") or everyone[1:] or everyone
-
-    def writer(self) -> int | None:
-        """Return the process that only writes tickets, where there is one."""
-        return next(iter(processes.named(self.pids(), "tamis-writer")), None)
+        return everyone[1:] or everyone
 
     def stop(self) -> None:
         """End it; raise ServerError if it does not end in time."""

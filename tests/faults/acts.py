@@ -16,7 +16,7 @@ from tests.faults import disk
 from tests.faults.ledger import Result
 from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
-from tests.test_service import children, wait_until, workers, writer
+from tests.test_service import children, wait_until
 
 Tables = Mapping[str, Mapping[str, object]]
 
@@ -83,15 +83,8 @@ def clamd_reloads(stage: Stage) -> None:
 
 def worker_killed(stage: Stage) -> None:
     for _ in stage.moments(max(3, round(stage.seconds))):
-        wait_until(lambda: bool(workers(stage.milter.pid)))
-        os.kill(workers(stage.milter.pid)[0], signal.SIGKILL)
-
-
-def writer_killed(stage: Stage) -> None:
-    for _ in stage.moments(max(3, round(stage.seconds))):
-        wait_until(lambda: writer(stage.milter.pid) is not None)
-        if (pid := writer(stage.milter.pid)) is not None:
-            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: bool(children(stage.milter.pid)))
+        os.kill(children(stage.milter.pid)[0], signal.SIGKILL)
 
 
 def service_restarted(stage: Stage) -> None:
@@ -146,9 +139,6 @@ FAULTS: Mapping[str, Fault] = {
     "clamd hangs": Fault(clamd_hangs, {"antivirus": {"timeout": "500ms"}}, complaints=SCANNER_AWAY),
     "clamd reloads": Fault(clamd_reloads, puts_off=False),
     "worker killed": Fault(worker_killed, puts_off=None, complaints=frozenset({"worker died"})),
-    "writer killed": Fault(
-        writer_killed, puts_off=None, complaints=frozenset({"writer died", "store unavailable"})
-    ),
     "service restarted": Fault(service_restarted, puts_off=None),
     "supervisor killed": Fault(supervisor_killed, puts_off=None),
     "SIGHUP again and again": Fault(reloaded, puts_off=False),

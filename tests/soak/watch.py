@@ -11,9 +11,9 @@ from tests.bench.load import Outcome
 from tests.bench.servers import Server
 
 SETTLED = 50_000  # messages after which memory shall not grow
-GROWTH = 32.0  # octets per message of a process at most; in a worker 3 MB until it is replaced
+GROWTH = 32.0  # octets per message of a worker at most, which are 3 MB until it is replaced
 SLOWER = 1.2  # what p99 at the end may be of that at the start
-ENOUGH = 10  # looks at a process's memory that a slope can be drawn through
+ENOUGH = 10  # looks at a worker's memory that a slope can be drawn through
 SPARE = 2  # threads of a worker that may be more: pools, such as libmilter's, fill as they are used
 PATIENCE = 10.0  # seconds until what is over is forgotten
 
@@ -34,18 +34,14 @@ class Watch:
     workers: int
     before: Handles
     settled: Handles | None = None  # after the first lap
-    memory: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # by process: messages, and octets
-    writers: set[int] = field(default_factory=set)  # processes that each message passes
+    memory: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # by worker: messages, and octets
     laps: list[Outcome] = field(default_factory=list)
 
     def look(self, sent: int) -> None:
-        """Note the memory of each worker and of the writer after so many messages in all."""
-        everyone = [(pid, sent // self.workers) for pid in self.server.workers()]
-        if (writer := self.server.writer()) is not None:
-            self.writers.add(writer)
-            everyone.append((writer, sent))
-        for pid, own in everyone:
+        """Note each worker's memory after so many messages in all."""
+        for pid in self.server.workers():
             if (found := processes.memory(pid)) is not None:
+                own = sent // self.workers
                 self.memory.setdefault(pid, []).append((own, found.proportional))
 
     def end_lap(self, outcome: Outcome) -> None:
@@ -61,11 +57,10 @@ class Watch:
         return Handles(*(sum(_count(pid, kind) for pid in pids) for kind in ("fd", "task")))
 
     def slopes(self) -> dict[int, float]:
-        """Return the octets by which each process grew with each of its messages, after the first ones."""
+        """Return the octets by which each worker grew with each of its messages, after the first ones."""
         found = {}
         for pid, seen in self.memory.items():
-            share = 1 if pid in self.writers else self.workers
-            later = [one for one in seen if one[0] * share >= SETTLED]
+            later = [one for one in seen if one[0] * self.workers >= SETTLED]
             if len(later) >= ENOUGH:
                 found[pid] = slope(later)
         return found
@@ -89,17 +84,14 @@ class Watch:
         for pid, seen in self.memory.items():
             first, final = seen[0], seen[-1]
             yield (
-                f"{self._name(pid)}: {first[1] / 1e6:.1f} MB after {first[0]} of its messages, "
+                f"worker {pid}: {first[1] / 1e6:.1f} MB after {first[0]} of its messages, "
                 f"{max(octets for _, octets in seen) / 1e6:.1f} MB at most, "
                 f"{final[1] / 1e6:.1f} MB after {final[0]}"
             )
         for pid, octets in self.slopes().items():
-            yield f"{self._name(pid)}: {octets:+.1f} octets per message after the first {SETTLED}"
+            yield f"worker {pid}: {octets:+.1f} octets per message after the first {SETTLED}"
         for number, lap in enumerate(self.laps, 1):
             yield f"lap {number}: p50 {lap.latency(0.5) * 1000:.1f} ms, p99 {lap.latency(0.99) * 1000:.1f} ms"
-
-    def _name(self, pid: int) -> str:
-        return f"{'writer' if pid in self.writers else 'worker'} {pid}"
 
     def complaints(self, last: Handles) -> Iterator[str]:
         """Yield what is not as it was."""
@@ -109,7 +101,7 @@ class Watch:
             yield f"{last.threads - self.settled.threads} threads are left over"
         for pid, octets in self.slopes().items():
             if octets > GROWTH:
-                yield f"{self._name(pid)} grows by {octets:.0f} octets per message"
+                yield f"worker {pid} grows by {octets:.0f} octets per message"
         if (windows := self.windows()) is not None:
             start, end = (one.latency(0.99) for one in windows)
             if end > SLOWER * start:

@@ -57,13 +57,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _judge(message: Message, config: Config) -> Judgement:
-    directory = parts.directory(config, asyncio.get_running_loop())
-    directory.start()
+    store = parts.store(config, asyncio.get_running_loop())
+    store.start()
     try:
         scanner = parts.scanner(config, parts.filters(config))
-        return await judge(message, directory, scanner, config=config, ticket_id=None)
+        return await judge(message, store, scanner, config=config, ticket_id=None)
     finally:
-        directory.close()
+        store.close()
 
 
 def _recipient(text: str) -> str:

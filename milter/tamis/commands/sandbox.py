@@ -100,10 +100,10 @@ async def _serve(config: Config, settings: Settings, where: InetAddress) -> None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    directory = parts.directory(config, loop)
-    directory.start()
+    store = parts.store(config, loop)
+    store.start()
     try:
-        server = Server(settings, directory)
+        server = Server(settings, store)
         async with await server.listen(where.host, where.port):
             print(f"SMTP on {where}, milter {settings.milter}", file=sys.stderr)
             kept = "not kept, as --maildir names no folder" if settings.maildir is None else settings.maildir
@@ -112,4 +112,4 @@ async def _serve(config: Config, settings: Settings, where: InetAddress) -> None
             await stop.wait()
         await server.close()
     finally:
-        directory.close()
+        store.close()

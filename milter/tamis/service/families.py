@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Restart(StrEnum):
-    """Why a process was replaced."""
+    """Why a worker was replaced."""
 
     DIED = "died"
     HUNG = "hung"
@@ -169,18 +169,6 @@ RESTARTS = Family(
     ("reason",),
     _each(tuple(Restart)),
 )
-WRITER_RESTARTS = Family(
-    "tamis_writer_restarts_total",
-    Kind.COUNTER,
-    "Times that the process that writes tickets was replaced, by reason.",
-    ("reason",),
-    _each((Restart.DIED, Restart.HUNG)),
-)
-WRITER_MEMORY = Family(
-    "tamis_writer_resident_memory_bytes",
-    Kind.GAUGE,
-    "Resident memory of the process that writes tickets, what it shares with workers included.",
-)
 MEMORY = Family(
     "tamis_worker_resident_memory_bytes",
     Kind.EACH,
@@ -226,8 +214,6 @@ FAMILIES = (
     WORKERS_READY,
     RESTARTS,
     MEMORY,
-    WRITER_RESTARTS,
-    WRITER_MEMORY,
     RELOADS,
     RELOADED,
 )

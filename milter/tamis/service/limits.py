@@ -1,30 +1,17 @@
-"""What our processes are called, have and may have: no dumps of mail in memory, no memory without need."""
+"""What our processes may have: no dumps of mail in memory, descriptors enough, no memory without need."""
 
 from __future__ import annotations
 
 import ctypes
 import resource
-from pathlib import Path
 
-PR_SET_DUMPABLE = 4  # linux/prctl.h, as the next one
-PR_SET_NAME = 15
-PAGE = resource.getpagesize()
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def forbid_dumps() -> None:
     """Let the kernel write no core dump of this process and its children."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # also where core_pattern pipes to a program
-
-
-def name_process(name: str) -> None:
-    """Give this process a name of at most 15 octets, as ps and the kernel's own messages show it."""
-    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
-
-
-def resident() -> int:
-    """Return the octets of this process that are in memory (proc(5), statm)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 def give_back_memory() -> None:

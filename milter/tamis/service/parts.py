@@ -22,8 +22,8 @@ from tamis.scan import SHARE, Scanner
 from tamis.store import upgrade
 from tamis.store.aliasfile import AliasFile
 from tamis.store.database import Database
-from tamis.store.directory import CachedDirectory
 from tamis.store.sources import Query, Tables
+from tamis.store.thread import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +90,13 @@ def big_messages() -> Executor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="big")
 
 
-def directory(
-    config: Config, loop: asyncio.AbstractEventLoop, *, metrics: Metrics = UNCOUNTED
-) -> CachedDirectory:
-    """Return the directory of one process; start() it on use and close() it at the end."""
+def store(config: Config, loop: asyncio.AbstractEventLoop, *, metrics: Metrics = UNCOUNTED) -> Store:
+    """Return the store of one process; start() it on use and close() it at the end."""
     database = Database(config.store)
     tables, sources = _sources(config, database)
     accounts = Accounts(config, sources, tables)
     watched = list(dict.fromkeys((tables, *sources)))
-    return CachedDirectory(database, accounts, watched=watched, loop=loop, metrics=metrics)
+    return Store(database, accounts, watched=watched, loop=loop, metrics=metrics)
 
 
 def named_accounts(config: Config, database: Database) -> Accounts:

@@ -1,4 +1,4 @@
-"""The supervisor: opens the socket, loads the models, keeps workers and writer alive, takes the signals."""
+"""The supervisor: opens the socket, loads the models, keeps the workers alive, takes the signals."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 from tamis import address
 from tamis import config as configuration
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
-from tamis.service import children, parts, pipe, worker, writer
-from tamis.service.children import Child, Pause, Role, State
+from tamis.service import parts, pipe, worker
+from tamis.service.children import Child, State
 from tamis.service.families import Reload, Restart
 from tamis.service.limits import allow_descriptors, forbid_dumps
 from tamis.service.systemd import notify, reloading, watchdog
 from tamis.service.table import Row, Table
 from tamis.service.textfile import TextFile
-from tamis.store import local
 
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-TICK = 1.0  # seconds between looks at the processes
-LEAST_SILENCE = 5.0  # seconds; who is silent for longer, and beyond what it may wait for, hangs
+FIRST_PAUSE = 0.1  # seconds before a dead worker is replaced; doubled each time that one dies young
+LONGEST_PAUSE = 10.0  # seconds
+YOUNG = 10.0  # seconds; a worker that lived longer resets the pause
+TICK = 1.0  # seconds between looks at the workers
+LEAST_SILENCE = 5.0  # seconds; a worker that is silent for longer, and beyond the deadline, hangs
 MARGIN = 10.0  # seconds beyond milter.drain that a worker has to end before it is killed
-LAST = 5.0  # seconds that the writer has, after the last worker
 
 
 class Supervisor:
@@ -51,10 +50,10 @@ class Supervisor:
         self._learned = parts.models()
         parts.filters(self._config, self._learned)
         self._where = address.parse(self._config.milter.listen)
-        self._workers: list[Child] = []
-        self._writer: Child | None = None
-        self._pauses = {role: Pause() for role in Role}
-        self._next_tick = 0.0  # monotonic seconds
+        self._children: list[Child] = []
+        self._pause = FIRST_PAUSE
+        self._next_start = 0.0  # monotonic seconds
+        self._next_tick = 0.0
         self._stopping = False
         self._asked_to_reload = False
         self._working_on = "ready"  # what is announced once all workers are as they should be
@@ -69,7 +68,6 @@ class Supervisor:
         allow_descriptors()
         self._listen_to_signals()
         self._listener = self._open()
-        self._for_tickets = local.listen()  # ours, so that tickets wait while a writer that died is replaced
         self._metrics.own.started()
         gc.freeze()
         milter = self._config.milter
@@ -78,13 +76,11 @@ class Supervisor:
             while not self._stopping:
                 if self._asked_to_reload:
                     self._reload()
-                self._start_writer()
                 self._start_workers()
                 self._wait()
         finally:
             self._close()
         self._stop_workers()
-        self._stop_writer()
         self._textfile.remove()
         log.info("stopped")
 
@@ -168,82 +164,75 @@ class Supervisor:
             if getattr(new.milter, key) != getattr(former.milter, key):
                 log.warning("milter.%s has changed: restart to apply that", key)
         self._working_on = "reloaded"
-        for one in self._workers:
+        for one in self._children:
             one.configure(text, self._version)
         self._settle()
 
-    # The processes.
-
-    @property
-    def _everybody(self) -> list[Child]:
-        return self._workers if self._writer is None else [self._writer, *self._workers]
-
-    def _start_writer(self) -> None:
-        if self._writer is not None or not self._pauses[Role.WRITER].is_over:
-            return
-
-        def live(control: socket.socket) -> NoReturn:
-            self._selector.close()
-            writer.run(self._for_tickets, control=control, metrics=self._metrics.writer)
-
-        self._writer = self._start(Role.WRITER, self._metrics.writer, live, without=self._listener)
+    # The workers.
 
     def _start_workers(self) -> None:
-        name = self._for_tickets.getsockname()
         while self._count(State.STARTING, State.SERVING) < self._wanted:
-            if not self._pauses[Role.WORKER].is_over:
+            if time.monotonic() < self._next_start:
                 return
             slot = self._free_slot()
-            row = self._metrics.worker(slot)
-
-            def live(control: socket.socket, row: Row = row) -> NoReturn:
-                self._selector.close()
-                self._front.apply(self._config.milter)
-                worker.run(
-                    self._config,
-                    self._learned,
-                    self._front,
-                    listener=self._listener,
-                    control=control,
-                    writer=name,
-                    metrics=row,
-                )
-
-            one = self._start(Role.WORKER, row, live, without=self._for_tickets)
-            if one is None:
+            metrics = self._metrics.worker(slot)
+            try:
+                ours, theirs = pipe.pair()
+                pid = os.fork()
+            except OSError as error:  # out of descriptors, processes or memory, for now
+                log.error("cannot start a worker error=%s", error.strerror)
+                self._postpone(2 * self._pause)
                 return
-            one.version, one.slot = self._version, slot
-            self._workers.append(one)
-
-    def _start(
-        self, role: Role, row: Row, live: Callable[[socket.socket], NoReturn], *, without: socket.socket
-    ) -> Child | None:
-        """Fork a process that does not have one of our sockets; None where that cannot be, for now."""
-        theirs = (*self._wakeup, without, *(other.control for other in self._everybody))
-        try:
-            one = children.start(role, row, live, theirs=theirs)
-        except OSError as error:  # out of descriptors, processes or memory
-            log.error("cannot start a %s error=%s", role, error.strerror)
-            self._pauses[role].begin()
-            return None
-        self._selector.register(one.control, selectors.EVENT_READ, one)
-        return one
+            if pid == 0:
+                self._become_worker(ours, theirs, metrics)
+            theirs.close()
+            one = Child(pid, ours, self._version, slot)
+            self._children.append(one)
+            self._selector.register(ours, selectors.EVENT_READ, one)
 
     def _free_slot(self) -> int:
         """Return the lowest number that no worker has."""
-        taken = {one.slot for one in self._workers}
+        taken = {one.slot for one in self._children}
         return next(slot for slot in itertools.count() if slot not in taken)
 
+    def _become_worker(self, ours: socket.socket, theirs: socket.socket, metrics: Row) -> None:
+        """Leave the supervisor's things and serve; never return."""
+        try:
+            os.setpgid(0, 0)  # a terminal's Ctrl-C is for the supervisor alone
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # whoever means all of us: the supervisor tells
+            self._selector.close()
+            for one in (*self._wakeup, ours, *(other.control for other in self._children)):
+                one.close()  # else the others' pipes would not end with the supervisor
+            self._front.apply(self._config.milter)
+            worker.run(
+                self._config,
+                self._learned,
+                self._front,
+                listener=self._listener,
+                control=theirs,
+                metrics=metrics,
+            )
+        except BaseException as error:
+            log.error("worker cannot start error=%s: %s", type(error).__name__, error)
+        finally:
+            os._exit(1)
+
     def _count(self, *states: State) -> int:
-        return sum(one.state in states for one in self._workers)
+        return sum(one.state in states for one in self._children)
+
+    def _postpone(self, pause: float) -> None:
+        """Start no worker for some seconds."""
+        self._pause = min(pause, LONGEST_PAUSE)
+        self._next_start = time.monotonic() + self._pause
 
     def _wait(self) -> None:
-        """Take what processes say, and the ends of those that ended, until the next look is due."""
+        """Take what workers say, and the ends of those that ended, until the next look is due."""
         due = self._next_tick
-        if self._writer is None:
-            due = min(due, self._pauses[Role.WRITER].end)
         if not self._stopping and self._count(State.STARTING, State.SERVING) < self._wanted:
-            due = min(due, self._pauses[Role.WORKER].end)
+            due = min(due, self._next_start)
         for key, _ in self._selector.select(max(0.0, due - time.monotonic())):
             if key.data is None:
                 self._drain_wakeups()
@@ -251,7 +240,7 @@ class Supervisor:
                 self._take_word(key.data)
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + TICK
-            self._look_at_everybody()
+            self._look_at_workers()
 
     def _drain_wakeups(self) -> None:
         try:
@@ -264,40 +253,37 @@ class Supervisor:
         match one.hear():
             case b"":
                 self._bury(one)
-            case pipe.READY if one.state is State.STARTING:
+            case pipe.READY:
                 one.state = State.SERVING
             case pipe.WORN if one.state is State.SERVING:
                 one.state = State.WORN
-        if self._stopping:
-            return
-        if one.role is Role.WORKER:
+        if not self._stopping:
             one.configure(self._text, self._version)  # where it is behind
-        self._settle()
+            self._settle()
 
     def _settle(self) -> None:
-        """Retire the workers that are one too many, and announce what all have done."""
-        serving = [one for one in self._workers if one.state is State.SERVING]
+        """Retire the workers that are one too many, and announce what all workers have done."""
+        serving = [one for one in self._children if one.state is State.SERVING]
         for one in serving[: max(0, len(serving) - self._wanted)]:
             one.retire()
         if len(serving) < self._wanted:
             return
-        for one in self._workers:
+        for one in self._children:
             if one.state is State.WORN:
                 log.info("worker replaced pid=%d age=%.0fs", one.pid, one.age)
                 self._metrics.own.restarted(Restart.RECYCLED)
                 one.retire()
-        if self._writer is None or self._writer.state is not State.SERVING:
-            return
-        if self._working_on and all(one.version == self._version for one in self._workers):
+        if self._working_on and all(one.version == self._version for one in self._children):
             log.info("%s workers=%d", self._working_on, self._wanted)
             notify("READY=1")
             self._working_on = ""
 
-    def _look_at_everybody(self) -> None:
+    def _look_at_workers(self) -> None:
         """Ask each for a sign of life, kill those that owe one for too long, and give our own."""
-        for one in self._everybody:
-            if one.silent() > self._silence(one.role):
-                log.error("%s hangs and is killed pid=%d silent=%.0fs", one.role, one.pid, one.silent())
+        silence = max(LEAST_SILENCE, self._config.milter.deadline)
+        for one in self._children:
+            if one.silent() > silence:
+                log.error("worker hangs and is killed pid=%d silent=%.0fs", one.pid, one.silent())
                 one.kill()
             else:
                 one.ping()
@@ -307,71 +293,33 @@ class Supervisor:
         self._metrics.own.workers(wanted=self._wanted, ready=ready)
         self._textfile.write()
 
-    def _silence(self, role: Role) -> float:
-        """Return for how many seconds a process may say nothing."""
-        match role:
-            case Role.WORKER:
-                return max(LEAST_SILENCE, self._config.milter.deadline)
-            case Role.WRITER:  # SQLite itself may wait for so long, in recovery, say
-                return LEAST_SILENCE + self._config.store.timeout
-
     def _bury(self, dead: Child) -> None:
         self._selector.unregister(dead.control)
-        if dead is self._writer:
-            self._writer = None
-        else:
-            self._workers.remove(dead)
+        self._children.remove(dead)
         status = dead.bury()
-        dead.row.reset()
-        if dead.state is State.LEAVING and (status == 0 or self._stopping):
-            if not self._stopping:
-                log.info("%s ended pid=%d age=%.0fs", dead.role, dead.pid, dead.age)
+        self._metrics.worker(dead.slot).reset()
+        if self._stopping:
             return
-        reason = Restart.HUNG if dead.hung else Restart.DIED
-        match dead.role:
-            case Role.WORKER:
-                self._metrics.own.restarted(reason)
-            case Role.WRITER:
-                self._metrics.own.writer_restarted(reason)
-        pause = self._pauses[dead.role]
-        pause.begin(dead.age)
+        if dead.state is State.LEAVING and status == 0:
+            log.info("worker ended pid=%d age=%.0fs", dead.pid, dead.age)
+            return
+        self._metrics.own.restarted(Restart.HUNG if dead.hung else Restart.DIED)
+        self._postpone(FIRST_PAUSE if dead.age > YOUNG else 2 * self._pause)
         log.error(
-            "%s died pid=%d status=%d age=%.0fs restart_in=%.1fs",
-            dead.role,
-            dead.pid,
-            status,
-            dead.age,
-            pause.seconds,
+            "worker died pid=%d status=%d age=%.0fs restart_in=%.1fs", dead.pid, status, dead.age, self._pause
         )
 
     def _stop_workers(self) -> None:
         notify("STOPPING=1")
         log.info("stopping")
-        for one in self._workers:
-            one.stop()
+        for one in self._children:
+            one.tell(pipe.STOP)
         end = time.monotonic() + self._config.milter.drain + MARGIN
-        while self._workers and time.monotonic() < end:
-            self._start_writer()  # where it died: they wait for their tickets
+        while self._children and time.monotonic() < end:
             self._wait()
-        self._end(self._workers)
-        self._workers = []
-
-    def _stop_writer(self) -> None:
-        """Stop the writer once no worker needs it."""
-        if self._writer is not None:
-            self._writer.stop()
-        end = time.monotonic() + LAST
-        while self._writer is not None and time.monotonic() < end:
-            self._wait()
-        self._end(self._everybody)
-        self._for_tickets.close()
-
-    def _end(self, late: Sequence[Child]) -> None:
-        """Kill those that did not end in time."""
-        for one in late:
-            log.error("%s did not stop and is killed pid=%d", one.role, one.pid)
+        for one in self._children:
+            log.error("worker did not stop and is killed pid=%d", one.pid)
             one.kill()
-            self._selector.unregister(one.control)
             one.bury()
 
 

@@ -17,7 +17,6 @@ from tamis.service.families import CLAMDS, FAMILIES, SECONDS, Family, Kind, Labe
 from tamis.ticket import Direction, Ticket
 
 ROWS = 4096  # processes at a time; memory is used from a row's first number on
-WORKERS_FROM = 2  # rows: the supervisor and the writer have the first ones
 OCTETS = 8  # of a number, a float64
 
 
@@ -51,7 +50,6 @@ RECIPIENTS = PLACES[families.RECIPIENTS.name]
 VERDICTS = PLACES[families.VERDICTS.name]
 TEMPFAILS = PLACES[families.TEMPFAILS.name]
 RESTARTS = PLACES[families.RESTARTS.name]
-WRITER_RESTARTS = PLACES[families.WRITER_RESTARTS.name]
 RELOADS = PLACES[families.RELOADS.name]
 MESSAGE_SECONDS = _place(families.MESSAGE_SECONDS)
 COMMIT_SECONDS = _place(families.COMMIT_SECONDS)
@@ -66,14 +64,13 @@ IN_FLIGHT = _place(families.IN_FLIGHT)
 HELD = _place(families.HELD)
 CONNECTIONS = _place(families.CONNECTIONS)
 MEMORY = _place(families.MEMORY)
-WRITER_MEMORY = _place(families.WRITER_MEMORY)
 WORKERS = _place(families.WORKERS)
 WORKERS_READY = _place(families.WORKERS_READY)
 RELOADED = _place(families.RELOADED)
 STARTED = _place(families.STARTED)
 BUILD = _place(families.BUILD)
 # What is over with the process.
-PASSING = (IN_FLIGHT, HELD, CONNECTIONS, MEMORY, WRITER_MEMORY)
+PASSING = (IN_FLIGHT, HELD, CONNECTIONS, MEMORY)
 
 
 class Row:
@@ -132,13 +129,13 @@ class Row:
         self._numbers[CLAMD_UP[position]] = -time.monotonic()
 
     def committed(self, tickets: int, seconds: float) -> None:
-        """Count a commit; in the process that writes tickets."""
+        """Count a commit; on the store's thread."""
         self._numbers[TICKETS] += tickets
         self._numbers[STORE_UP] = time.monotonic()
         self._observe(COMMIT_SECONDS, seconds)
 
     def store_failed(self) -> None:
-        """Count something that the store could not do; in the writer, or on the directory's thread."""
+        """Count something that the store could not do; on the store's thread."""
         self._numbers[STORE_ERRORS] += 1
         self._numbers[STORE_UP] = -time.monotonic()
 
@@ -148,10 +145,6 @@ class Row:
         self._numbers[HELD] = held
         self._numbers[CONNECTIONS] = connections
         self._numbers[MEMORY] = memory
-
-    def sample_writer(self, *, memory: int) -> None:
-        """Note how the writer is: resident octets."""
-        self._numbers[WRITER_MEMORY] = memory
 
     # What the supervisor alone knows.
 
@@ -169,10 +162,6 @@ class Row:
         """Count a worker that is replaced."""
         self._numbers[RESTARTS[reason,]] += 1
 
-    def writer_restarted(self, reason: Restart) -> None:
-        """Count a writer that is replaced."""
-        self._numbers[WRITER_RESTARTS[reason,]] += 1
-
     def reloaded(self, result: Reload) -> None:
         """Count a reload."""
         self._numbers[RELOADS[result,]] += 1
@@ -185,25 +174,20 @@ class Row:
 
 
 class Table:
-    """The rows of the supervisor, the writer and the workers."""
+    """The rows of the supervisor and its workers."""
 
     def __init__(self) -> None:
         self._numbers = memoryview(mmap.mmap(-1, ROWS * WIDTH * OCTETS)).cast("d")
-        self._used = WORKERS_FROM  # rows
+        self._used = 1  # rows, the supervisor's first
 
     @property
     def own(self) -> Row:
         """The supervisor's row."""
         return self._row(0)
 
-    @property
-    def writer(self) -> Row:
-        """The writer's row."""
-        return self._row(1)
-
     def worker(self, slot: int) -> Row:
         """Return the row of a worker slot, from 0; more processes than rows share the last one."""
-        number = min(slot + WORKERS_FROM, ROWS - 1)
+        number = min(slot + 1, ROWS - 1)
         self._used = max(self._used, number + 1)
         return self._row(number)
 
@@ -217,7 +201,7 @@ class Table:
 
     def each(self, family: Family) -> Sequence[float]:
         """Return the number of each worker slot."""
-        return self._column(_place(family))[WORKERS_FROM:]
+        return self._column(_place(family))[1:]
 
     def _column(self, place: int) -> Sequence[float]:
         return [self._numbers[row * WIDTH + place] for row in range(self._used)]

@@ -1,4 +1,4 @@
-"""One worker process: the event loop on the main thread, the directory on a thread of its own."""
+"""One worker process: the event loop on the main thread, the store on a thread of its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import socket
 import threading
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import uvloop
@@ -21,10 +23,9 @@ from tamis.config import Config, Milter
 from tamis.front.front import Front
 from tamis.pipeline import Pipeline
 from tamis.service import parts, pipe
-from tamis.service.limits import give_back_memory, resident
+from tamis.service.limits import give_back_memory
 from tamis.service.table import Row
-from tamis.store.directory import CachedDirectory
-from tamis.store.remote import RemoteTickets
+from tamis.store.thread import Store
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ LOOKS = 12  # without a connection, after which none is on its way any more
 LONG = 600.0  # seconds a retired worker waits for its connections; SMTP's own time-outs are shorter
 WEAR = 1.0  # seconds between looks at what the worker has used
 YOUNG = 10.0  # seconds; a worker that begins above recycle_memory must not be replaced over and over
+PAGE = resource.getpagesize()
 
 
 def run(
@@ -44,14 +46,13 @@ def run(
     *,
     listener: socket.socket,
     control: socket.socket,
-    writer: bytes,
     metrics: Row,
 ) -> NoReturn:
-    """Serve until the supervisor says stop; end the process. writer is the name that it listens under."""
+    """Serve until the supervisor says stop; end the process."""
     threading.excepthook = thread_failed
     loop = uvloop.new_event_loop()
     loop.set_exception_handler(_loop_failed)
-    one = Worker(config, learned, front, loop=loop, writer=writer, metrics=metrics)
+    one = Worker(config, learned, front, loop=loop, metrics=metrics)
     gc.freeze()
     gc.set_threshold(*COLLECT)
     loop.run_until_complete(one.serve(listener, control))
@@ -61,7 +62,7 @@ def run(
 
 
 def thread_failed(args: threading.ExceptHookArgs) -> None:
-    """End the process: without its directory's thread it would answer nothing, and another can be started."""
+    """End the process: it would answer no message without its store's thread, and another can be started."""
     log.error("thread failed error=%s", args.exc_type.__name__)
     logging.shutdown()
     os._exit(1)
@@ -72,8 +73,7 @@ class Setup:
     """What one configuration makes."""
 
     milter: Milter
-    directory: CachedDirectory
-    tickets: RemoteTickets
+    store: Store
     pipeline: Pipeline
 
 
@@ -87,11 +87,9 @@ class Worker:
         front: Front,
         *,
         loop: asyncio.AbstractEventLoop,
-        writer: bytes,
         metrics: Row,
     ) -> None:
         self._learned = learned
-        self._writer = writer
         self._metrics = metrics
         self._front = front
         self._front.metrics = metrics
@@ -111,12 +109,9 @@ class Worker:
         """Return the parts that a configuration makes; raise ConfigError."""
         metrics = self._metrics
         scanner = parts.scanner(config, parts.filters(config, self._learned), self._big, metrics=metrics)
-        directory = parts.directory(config, self._loop, metrics=metrics)
-        directory.start()
-        tickets = RemoteTickets(self._writer, config.store, loop=self._loop)
-        tickets.start()
-        pipeline = Pipeline(config, directory, tickets, scanner, metrics=metrics)
-        return Setup(config.milter, directory, tickets, pipeline)
+        store = parts.store(config, self._loop, metrics=metrics)
+        store.start()
+        return Setup(config.milter, store, Pipeline(config, store, store, scanner, metrics=metrics))
 
     async def serve(self, listener: socket.socket, control: socket.socket) -> None:
         """Serve until the supervisor says stop or is gone, or a retired worker's last connection ends."""
@@ -128,11 +123,10 @@ class Worker:
         await self._stop.wait()
         self._leave()
         await self._drain()
-        await self._setup.tickets.close()
 
     def close(self) -> None:
-        """End the directory's thread."""
-        self._setup.directory.close()
+        """Write what waits for the store."""
+        self._setup.store.close()
 
     def _start(self, story: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(self._guarded(story))
@@ -173,8 +167,7 @@ class Worker:
         while former.pipeline.inside:
             await asyncio.sleep(LOOK)
         self._handled += former.pipeline.handled
-        await former.tickets.close()
-        await asyncio.to_thread(former.directory.close)
+        await asyncio.to_thread(former.store.close)
 
     async def _look_at_wear(self) -> None:
         """Note how we are, and ask to be replaced, once, after so many messages or with so much memory."""
@@ -182,12 +175,12 @@ class Worker:
         calm = float("inf")  # octets that are in memory when nothing large is in hand
         while True:
             with contextlib.suppress(OSError):  # no descriptor is free, for now
-                memory = resident()
+                memory = _resident()
                 calm = min(calm, memory)
                 flooded = memory > 2 * calm and self._front.gate.octets < calm / 100
                 if flooded:  # by large messages that have gone since
                     give_back_memory()
-                    memory = resident()
+                    memory = _resident()
                 self._metrics.sample(
                     in_flight=self._front.gate.inside,
                     held=self._front.gate.octets,
@@ -244,6 +237,11 @@ async def last_connection(front: Front) -> None:
     while looks < LOOKS and time.monotonic() < end:
         await asyncio.sleep(LOOK)
         looks = 0 if front.connections else looks + 1
+
+
+def _resident() -> int:
+    """Return the octets of this process that are in memory (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 def _loop_failed(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

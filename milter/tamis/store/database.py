@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -45,14 +44,11 @@ class Database:
             connection.rollback()
 
     @contextlib.contextmanager
-    def writing(self, pause: Callable[[float], object] = time.sleep) -> Iterator[Connection]:
-        """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable.
-
-        pause lets some seconds pass between two tries to get the lock that another has.
-        """
+    def writing(self) -> Iterator[Connection]:
+        """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable."""
         with self._translated():
             connection = self._open()
-            dialect.begin(connection, self._timeout, pause)
+            dialect.begin(connection, self._timeout)
             yield connection
             dialect.commit(connection)
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -23,8 +23,8 @@ from tamis.interfaces import StoreUnavailable
 # FULL: a commit is on the disk. secure_delete: what is deleted is overwritten. temp_store: sorting writes no
 # temporary file (https://www.sqlite.org/pragma.html).
 PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "foreign_keys = ON", "temp_store = MEMORY")
-HANDOVER = 0.1  # seconds; who holds the lock for longer is neither the writer with its tickets nor a command
-RUSH = 0.0005  # seconds between two tries to get the lock from one of those
+HANDOVER = 0.1  # seconds; who holds the lock for longer is no worker with its tickets
+RUSH = 0.0005  # seconds between two tries to get the lock from a worker
 PATIENCE = 0.005  # seconds between two tries to get it from somebody else
 UPGRADE_LOCK = 0x74616D6973  # "tamis": our advisory lock on PostgreSQL
 
@@ -76,11 +76,11 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
-def begin(connection: Connection, timeout: float, pause: Callable[[float], object]) -> None:
+def begin(connection: Connection, timeout: float) -> None:
     """Begin a transaction that writes; on SQLite it has the one write lock from its start.
 
-    Between two tries pause is called with the seconds to let pass. SQLite's own way to wait for the lock asks
-    ever more seldom, up to 100 ms apart, lets nothing be done meanwhile, and loses it again and again.
+    SQLite's own way to wait for the lock asks ever more seldom, up to 100 ms apart, and so loses it to other
+    workers again and again: with two busy workers 1 of 100 tickets took 231 ms, and takes 23 ms so.
     """
     if connection.dialect.name != "sqlite":
         return
@@ -88,7 +88,7 @@ def begin(connection: Connection, timeout: float, pause: Callable[[float], objec
     cursor.execute("PRAGMA busy_timeout = 0")
     started = time.monotonic()
     while _is_locked(cursor) and (waited := time.monotonic() - started) < timeout:
-        pause(RUSH if waited < HANDOVER else PATIENCE)
+        time.sleep(RUSH if waited < HANDOVER else PATIENCE)
     if not connection.connection.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # for the error, by which the caller gives up
     cursor.execute(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")

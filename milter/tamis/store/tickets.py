@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Select, select
@@ -29,26 +29,27 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A ticket, ready to be written."""
+class Rows:
+    """Tickets, ready to be written, so that the lock is held no longer than that takes."""
 
-    id: str
-    message_id: str | None
-    accounts: Sequence[str]  # that it is about
-    body: str  # its JSON object
+    tickets: Sequence[Mapping[str, object]]
+    links: Sequence[Mapping[str, object]]
 
 
-def row(given: Ticket) -> Row:
-    """Return a ticket's row."""
-    return Row(given.id, given.message_id, tuple(given.accounts()), _encode(given.as_json()))
+def rows(given: Sequence[Ticket]) -> Rows:
+    """Return the rows of tickets."""
+    tickets: list[Mapping[str, object]] = []
+    links: list[Mapping[str, object]] = []
+    for one in given:
+        tickets.append({"id": one.id, "message_id": one.message_id, "body": _encode(one.as_json())})
+        links += ({"account": account, "ticket": one.id} for account in one.accounts())
+    return Rows(tickets, links)
 
 
-def add(connection: Connection, rows: Sequence[Row]) -> None:
+def add(connection: Connection, given: Rows) -> None:
     """Write tickets."""
-    own = [{"id": one.id, "message_id": one.message_id, "body": one.body} for one in rows]
-    links = [{"account": account, "ticket": one.id} for one in rows for account in one.accounts]
-    dialect.insert(connection, ticket, own)
-    dialect.insert(connection, ticket_account, links)
+    dialect.insert(connection, ticket, given.tickets)
+    dialect.insert(connection, ticket_account, given.links)
 
 
 def find(connection: Connection, query: Query) -> Iterator[str]:

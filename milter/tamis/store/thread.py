@@ -1,0 +1,250 @@
+"""The store of one process: a thread that owns the connection, and a cache in front of it.
+
+The event loop asks, the thread works: it takes all that waits at once, so that the tickets of concurrent
+messages share one commit and the addresses of several messages share few queries. What it resolved is kept
+until something changes, so that most messages wait for the thread only once, for their ticket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from tamis.interfaces import UNCOUNTED, Metrics, StoreUnavailable
+from tamis.preferences import Resolution
+from tamis.store import tickets
+from tamis.store.database import Database, Refused
+from tamis.ticket import Ticket
+
+log = logging.getLogger(__name__)
+
+POLL = 0.25  # seconds between looks for changes by others, which we promise to follow within one
+AT_ONCE = 500  # jobs in one round
+# Where there are others, a job waits for them for so many seconds: a commit costs as much as several tickets.
+GATHER = 0.002
+COMPANY = 16  # rounds after one with several jobs
+CACHED = 20_000  # resolutions, of about half a kilobyte each
+
+Resolutions: TypeAlias = Mapping[str, Resolution]
+
+
+class Resolver(Protocol):
+    """Answers who is behind addresses; called on the store's thread."""
+
+    def resolve(self, addresses: Sequence[str]) -> Sequence[Resolution]:
+        """Return one Resolution per address, in order; raise StoreUnavailable."""
+
+
+class Watched(Protocol):
+    """Something that resolutions depend on; called on the store's thread."""
+
+    def changed(self) -> bool:
+        """Tell whether there may be changes since the last call; raise StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A ticket to write."""
+
+    ticket: Ticket
+    future: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Addresses to resolve."""
+
+    addresses: Sequence[str]
+    future: asyncio.Future[Resolutions]
+
+
+Job = TypeVar("Job", Addition, Lookup)
+
+
+class Store:
+    """Directory and Tickets of one process; its coroutines run on the loop that it was given."""
+
+    def __init__(
+        self,
+        database: Database,
+        resolver: Resolver,
+        *,
+        watched: Sequence[Watched],
+        loop: asyncio.AbstractEventLoop,
+        metrics: Metrics = UNCOUNTED,
+    ) -> None:
+        self._database = database
+        self._resolver = resolver
+        self._watched = watched
+        self._loop = loop
+        self._metrics = metrics
+        self._cache: OrderedDict[str, Resolution] = OrderedDict()  # only touched on the loop; latest use last
+        self._jobs: queue.SimpleQueue[Addition | Lookup | None] = queue.SimpleQueue()  # None: end
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._company = 0  # rounds in which a job still waits for others
+        self._closed = False
+        self._next_look = 0.0  # monotonic seconds
+
+    def start(self) -> None:
+        """Start the thread; after the fork, in the process that uses the store."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what waits and end the thread; may be called on any thread."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    async def resolve(self, addresses: Sequence[str]) -> Sequence[Resolution]:
+        """Return one Resolution per address, in order; raise StoreUnavailable."""
+        cache = self._cache
+        found: dict[str, Resolution] = {}
+        missing: dict[str, None] = {}
+        for address in addresses:
+            known = cache.get(address)
+            if known is None:
+                missing[address] = None
+            else:
+                cache.move_to_end(address)
+                found[address] = known
+        if missing:
+            future: asyncio.Future[Resolutions] = self._loop.create_future()
+            self._put(Lookup(tuple(missing), future))
+            found.update(await future)
+        return [found[address] for address in addresses]
+
+    async def account(self, address: str) -> str | None:
+        """Return the one account behind an address, or None; raise StoreUnavailable."""
+        (resolution,) = await self.resolve((address,))
+        return resolution.members[0].account if len(resolution.members) == 1 else None
+
+    async def add(self, ticket: Ticket) -> None:
+        """Return once the ticket is durable; raise StoreUnavailable."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._put(Addition(ticket, future))
+        await future
+
+    def _put(self, job: Addition | Lookup) -> None:
+        if self._closed:
+            raise StoreUnavailable("it is closed")
+        self._jobs.put(job)
+
+    # The rest runs on the thread, but for what is handed to the loop.
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            jobs = self._take()
+            ended = None in jobs
+            if time.monotonic() >= self._next_look:
+                self._look()
+                self._next_look = time.monotonic() + POLL
+            self._work([job for job in jobs if isinstance(job, Lookup)], self._resolve)
+            self._work([job for job in jobs if isinstance(job, Addition)], self._write)
+        self._database.close()
+
+    def _take(self) -> list[Addition | Lookup | None]:
+        """Return all jobs that wait; wait for one until the next look is due."""
+        jobs: list[Addition | Lookup | None] = []
+        try:
+            jobs.append(self._jobs.get(timeout=max(0.0, self._next_look - time.monotonic())))
+            if self._company > 0:
+                time.sleep(GATHER)
+            while len(jobs) < AT_ONCE:
+                jobs.append(self._jobs.get_nowait())
+        except queue.Empty:
+            pass
+        if jobs:
+            self._company = COMPANY if len(jobs) > 1 else self._company - 1
+        return jobs
+
+    def _look(self) -> None:
+        """Forget what was resolved where something that it depends on has changed."""
+        changed = False
+        for one in self._watched:
+            try:
+                changed |= one.changed()
+            except StoreUnavailable:
+                continue  # who needs a store that is away hears of it; a new connection counts as a change
+            except Exception as error:  # as in _work()
+                log.error("store thread failed error=%s", type(error).__name__)
+                changed = True
+        if changed:
+            self._hand_over(self._cache.clear)
+
+    def _work(self, jobs: Sequence[Job], act: Callable[[Sequence[Job]], None]) -> None:
+        """Do jobs together; where the database takes one of them amiss, each by itself."""
+        jobs = [job for job in jobs if not job.future.cancelled()]
+        if not jobs:
+            return
+        try:
+            act(jobs)
+        except Refused as error:
+            if len(jobs) == 1:
+                self._fail(jobs, str(error))
+                return
+            for job in jobs:
+                self._work([job], act)
+        except StoreUnavailable as error:
+            self._fail(jobs, str(error))
+        except Exception as error:  # else the thread would end, and every message after wait in vain
+            log.error("store thread failed error=%s", type(error).__name__)
+            self._fail(jobs, type(error).__name__)
+
+    def _resolve(self, jobs: Sequence[Lookup]) -> None:
+        addresses = list(dict.fromkeys(address for job in jobs for address in job.addresses))
+        found = dict(zip(addresses, self._resolver.resolve(addresses), strict=True))
+        self._hand_over(lambda: self._keep(jobs, found))
+
+    def _write(self, jobs: Sequence[Addition]) -> None:
+        started = time.perf_counter()
+        rows = tickets.rows([job.ticket for job in jobs])
+        with self._database.writing() as connection:
+            waiting = [job for job in jobs if not job.future.cancelled()]
+            if len(waiting) < len(jobs):  # some were told "try again" while we waited for the lock
+                rows = tickets.rows([job.ticket for job in waiting])
+            tickets.add(connection, rows)
+        self._metrics.committed(len(waiting), time.perf_counter() - started)
+        self._hand_over(lambda: _succeed(jobs))
+
+    def _fail(self, jobs: Sequence[Job], text: str) -> None:
+        self._metrics.store_failed()
+
+        def fail() -> None:
+            for job in jobs:
+                if not job.future.done():
+                    job.future.set_exception(StoreUnavailable(text))
+
+        self._hand_over(fail)
+
+    def _hand_over(self, action: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(action)
+        except RuntimeError:  # the loop has ended, and with it all who waited
+            log.debug("loop is closed")
+
+    def _keep(self, jobs: Sequence[Lookup], found: Resolutions) -> None:
+        """Take resolutions into the cache, on the loop, in the order in which the thread found them.
+
+        The coroutine that asked runs later: it could bring back what a change has made stale meanwhile.
+        """
+        self._cache.update(found)
+        while len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_result(found)
+
+
+def _succeed(jobs: Sequence[Addition]) -> None:
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_result(None)
