@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from tamis.address import UnixAddress
 from tamis.config import Milter
 from tamis.decision import Plan, Reply
 from tamis.front.front import MAX_PACKET
-from tamis.front.stream import Conversation, Stream
+from tamis.front.stream import LEAVE, Conversation, Stream
 from tamis.message import Envelope, Message, Recipient
 from tamis.sandbox import wire
 from tamis.sandbox.client import Answer, Client, Connection, MilterUnavailable, Verdict
@@ -428,6 +429,33 @@ def test_an_idle_worker_leaves_connections_to_one_that_is_at_work(
     asyncio.run(both())
 
     assert of_the_idle_one == [0] * 20
+
+
+def test_an_idle_worker_that_takes_a_connection_takes_those_that_wait_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    async def story(address: str, front: Stream) -> None:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def note(delay: float, *rest: Any) -> asyncio.TimerHandle:
+            pauses.append(delay)
+            return call_later(delay, *rest)
+
+        monkeypatch.setattr(loop, "call_later", note)
+        mtas = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+        for mta in mtas:
+            mta.connect(address.removeprefix("unix:"))
+        while front.connections < len(mtas):
+            await asyncio.sleep(0)
+        for mta in mtas:
+            mta.close()
+
+    run(Listener(), story)
+
+    assert pauses == [LEAVE]
 
 
 def test_a_front_that_leaves_answers_what_it_has_and_takes_no_more() -> None:

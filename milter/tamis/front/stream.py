@@ -71,6 +71,7 @@ class Stream:
         self.max_message = settings.max_message
         self.conversations: set[Conversation] = set()
         self._alone = settings.workers == 1
+        self._coming = 0  # connections that are taken and have no conversation yet
         self._ended = 0.0  # seconds of the loop's clock, when the last conversation did
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -130,9 +131,15 @@ class Stream:
         self.conversations.discard(conversation)
         self._ended = self._loop.time()
 
+    @property
+    def _at_work(self) -> bool:
+        if self.conversations or self._coming or self._alone:
+            return True
+        return self._loop.time() - self._ended < WARM
+
     def _offered(self) -> None:
         """Take a connection if at work; else leave it for a moment to a worker whose caches are warm."""
-        if self.conversations or self._alone or self._loop.time() - self._ended < WARM:
+        if self._at_work:
             self._accept()
         else:
             self._look_away(LEAVE)
@@ -148,6 +155,7 @@ class Stream:
             self._look_away(PAUSE)
             return
         connection.setblocking(False)
+        self._coming += 1
         self.start(self._converse(connection))
 
     def _look_away(self, seconds: float) -> None:
@@ -165,6 +173,8 @@ class Stream:
             await self._loop.connect_accepted_socket(lambda: Conversation(self), connection)
         except OSError:  # it has gone
             connection.close()
+        finally:
+            self._coming -= 1
 
     def start(self, story: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a story, and keep it from being collected as garbage."""
