@@ -137,7 +137,7 @@ def flood(milter: Milter, connections: int, octets: bytes) -> set[bytes]:
 
 def memory(milter: Milter, which: str) -> int:
     """Return octets that the one worker has in memory, VmRSS, or has had at most, VmHWM (proc(5))."""
-    (worker,) = Path(f"/proc/{milter.pid}/task/{milter.pid}/children").read_text().split()
+    (worker,) = milter.workers()
     found = re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
     assert found is not None
     return int(found[1]) * 1024

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
@@ -158,6 +160,27 @@ def test_connections_that_hang_in_the_middle_harm_no_other(milter: Milter) -> No
                     stack.callback(mta.hang_up)
                     await mta.say(octets)
             assert await honest(milter) is Verdict.ACCEPT
+        return b""
+
+    alongside(milter, story)
+
+
+def test_connections_that_hang_and_come_at_once_harm_no_other(milter: Milter) -> None:
+    """The worker is busy elsewhere when they come, and then finds them all."""
+    half = next(Story().commands())[:-1]
+
+    async def story() -> bytes:
+        (worker,) = milter.workers()
+        os.kill(worker, signal.SIGSTOP)
+        async with AsyncExitStack() as stack:
+            for _ in range(20):
+                mta = await Mta.connect(milter.address)
+                stack.callback(mta.hang_up)
+                await mta.say(half)
+            neighbour = asyncio.ensure_future(honest(milter))
+            await asyncio.sleep(0.1)
+            os.kill(worker, signal.SIGCONT)
+            assert await neighbour is Verdict.ACCEPT
         return b""
 
     alongside(milter, story)

@@ -134,6 +134,10 @@ class Milter:
         """The supervisor's process ID."""
         return self._process.pid
 
+    def workers(self) -> list[int]:
+        """Return the process ids of its workers."""
+        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
     def tamis(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run another command on the same configuration, with standard input; exit status unchecked."""
         command, *rest = arguments

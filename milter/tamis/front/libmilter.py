@@ -9,6 +9,7 @@ that same thread state.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -54,6 +55,11 @@ MACROS = (
     (milter.M_EOM, "i"),
 )
 GRACE = 5  # seconds that a thread waits beyond the deadline, which is the pipeline's to keep
+# libmilter counts a thread as idle until it has woken: of two connections that get busy at once, both can be
+# left to one thread, and the second is forgotten while the first one waits. A thread that has ended another
+# connection takes one that was forgotten (libmilter/worker.c, mi_worker()).
+NUDGE = 1.0  # seconds between two looks for those
+NUDGES = 100  # connections at most in one look
 
 
 class Libmilter:
@@ -70,6 +76,8 @@ class Libmilter:
         self._here = threading.local()  # .session is the connection's, see the module's docstring
         self._sessions: set[Session] = set()  # of the open connections
         self._tasks: set[asyncio.Task[None]] = set()
+        self._nudging: asyncio.Task[None] | None = None
+        self._nudges = 0  # connections that came to us and said nothing
 
     def apply(self, settings: Milter) -> None:
         """Take limits and times from [milter]; also while serving."""
@@ -112,6 +120,9 @@ class Libmilter:
         milter.set_exception_policy(milter.CONTINUE)
         library.set_max_packet(MAX_PACKET)
         threading.Thread(target=_run, name="libmilter", daemon=True).start()
+        self._nudging = self._loop.create_task(
+            self._nudge(self._listener.family, self._listener.getsockname())
+        )
 
     def leave(self) -> None:
         """Put a socket that nobody knows in the listener's place: others go on with the real one.
@@ -119,10 +130,35 @@ class Libmilter:
         libmilter has no word for it. The socket listens, since libmilter gives up, and drops its
         connections, when its listener fails.
         """
+        if self._nudging is not None:
+            self._nudging.cancel()
         with socket.socket(socket.AF_UNIX) as unknown:
             unknown.bind("")  # an address that the kernel chooses, without a file (unix(7), autobind)
             unknown.listen()
             os.dup2(unknown.fileno(), self._listener.fileno())
+
+    async def _nudge(self, family: int, address: Any) -> None:
+        """Let libmilter take the connections that it forgot, again and again."""
+        while True:
+            await asyncio.sleep(NUDGE)
+            with contextlib.suppress(OSError):  # TimeoutError is one, too
+                async with asyncio.timeout(NUDGE):
+                    for _ in range(NUDGES):
+                        if not await self._nudged(family, address):
+                            break
+
+    async def _nudged(self, family: int, address: Any) -> bool:
+        """Connect and hang up; tell whether there may be more to do.
+
+        It may have gone to another worker, or to a new thread that has a forgotten connection by now.
+        """
+        threads, nudges = library.threads(), self._nudges
+        with socket.socket(family) as one:
+            one.setblocking(False)
+            await self._loop.sock_connect(one, address)
+            one.shutdown(socket.SHUT_WR)
+            await self._loop.sock_recv(one, 1)  # until libmilter hangs up as well
+        return self._nudges == nudges or library.threads() > threads
 
     def hang_up(self) -> None:
         """Do nothing: libmilter ends a connection only by an answer to what the MTA said."""
@@ -229,7 +265,9 @@ class Libmilter:
     def close(self, ctx: Any) -> int:
         """Forget the connection."""
         session: Session | None = ctx.getpriv()
-        if session is not None:
+        if session is None:
+            self._nudges += 1
+        else:
             self._sessions.discard(session)
             self.gate.release(session)
         ctx.setpriv(None)
