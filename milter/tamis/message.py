@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TypeAlias
 
 from tamis.mime import Content
@@ -88,6 +90,16 @@ class Message:
     def size(self) -> int:
         """Octets of the message, with those that were not kept."""
         return len(self.head) + 2 + len(self.body) + self.omitted
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of fields and body as received, each after its length, so that no octet can shift."""
+        parts = [len(self.fields).to_bytes(8)]
+        for one in chain.from_iterable(self.fields):
+            parts += (len(one).to_bytes(8), one)
+        digest = hashlib.sha256(b"".join(parts))
+        digest.update(self.body)
+        return digest.digest()
 
     @cached_property
     def content(self) -> Content:
