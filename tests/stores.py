@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from tamis import config as configuration
 from tamis.accounts import Accounts
@@ -16,10 +19,24 @@ from tamis.service import parts
 from tamis.store import settings
 from tamis.store.database import Database
 from tamis.store.sources import Tables
-from tamis.store.thread import Store
+from tamis.store.thread import Store, milliseconds_now
 from tamis.ticket import Action, Direction, Means, Outcome, Ticket, new_id, timestamp
 
 NOON = 1_795_435_200_000  # 2026-11-23T12:00:00Z
+
+
+class FullDatabase(Database):
+    """Has no room on its disk, until it is given some."""
+
+    full = True
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Lend the connection."""
+        with super().writing() as connection:
+            pages = 1 if self.full else 1_000_000  # SQLite takes fewer than it has as those that it has
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            yield connection
 
 
 def write_config(folder: Path, *, more: str = "") -> Path:
@@ -84,14 +101,24 @@ def write_settings(config: Config, address: str, **values: Value) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, database: Database | None = None) -> AsyncIterator[Store]:
-    """Run a store on the running loop, on a database of the test's own where it gives one."""
+async def running(
+    config: Config, database: Database | None = None, *, now: Callable[[], int] | None = None
+) -> AsyncIterator[Store]:
+    """Run a store on the running loop, on a database or by a clock of the test's own where it gives one."""
     loop = asyncio.get_running_loop()
-    if database is None:
+    if database is None and now is None:
         store = parts.store(config, loop)
     else:
+        database = database or Database(config.store)
         tables = Tables(database)
-        store = Store(database, Accounts(config, [tables], tables), watched=[tables], loop=loop)
+        store = Store(
+            database,
+            Accounts(config, [tables], tables),
+            watched=[tables],
+            remember=config.resend.remember,
+            loop=loop,
+            now=now or milliseconds_now,
+        )
     store.start()
     try:
         yield store
@@ -116,3 +143,17 @@ def stored(config: Config, statement: str = "SELECT id FROM ticket") -> Sequence
     """Return rows of the database, read by a connection of its own."""
     with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+
+def path_of(config: Config) -> Path:
+    """Return the database's file."""
+    return Path(config.store.url.removeprefix("sqlite:///"))
+
+
+@contextlib.contextmanager
+def locked(config: Config) -> Iterator[None]:
+    """Hold the database's lock, as another program may."""
+    with contextlib.closing(sqlite3.connect(path_of(config), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")

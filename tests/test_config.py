@@ -76,6 +76,8 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         ('[metrics]\nfile = "/a\\u0000.prom"', 'metrics.file: expected "/PATH/NAME.prom"'),
         ("[metrics]\nfile = '/run/tamis'", 'metrics.file: expected "/PATH/NAME.prom", got "/run/tamis"'),
         ("[metrics]\ninterval = '10ms'", "metrics.interval: expected greater than or equal to 1"),
+        ("[resend]\nremember = '59s'", "resend.remember: expected greater than or equal to 60"),
+        ("[resend]\nremember = '25h'", "resend.remember: expected less than or equal to 86400"),
         ("[resend]\nrelay = 'here'", 'resend.relay: expected "unix:/PATH" or "inet:HOST:PORT"'),
         ("[users]\nmay_change = ['colour']", "tamis.toml line 4: users.may_change: expected "),
         (

@@ -15,9 +15,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 from tests.prometheus import Samples
-from tests.stores import NOON, make_config, make_ticket, running, stored, until, write_config, write_settings
+from tests.stores import (
+    NOON,
+    FullDatabase,
+    locked,
+    make_config,
+    make_ticket,
+    path_of,
+    running,
+    stored,
+    until,
+    write_config,
+    write_settings,
+)
 
-from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
 from tamis.preferences import Resolution
 from tamis.service.table import Table
@@ -37,33 +48,6 @@ class CountingDatabase(Database):
         with super().writing() as connection:
             yield connection
         self.commits += 1
-
-
-class FullDatabase(Database):
-    """Has no room on its disk, until it is given some."""
-
-    full = True
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Lend the connection."""
-        with super().writing() as connection:
-            pages = 1 if self.full else 1_000_000  # SQLite takes fewer than it has as those that it has
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-            yield connection
-
-
-def path_of(config: Config) -> Path:
-    return Path(config.store.url.removeprefix("sqlite:///"))
-
-
-@contextlib.contextmanager
-def locked(config: Config) -> Iterator[None]:
-    """Hold the database's lock, as another program may."""
-    with contextlib.closing(sqlite3.connect(path_of(config), isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
 
 
 async def antispam_of(store: Store, address: str) -> bool:
@@ -345,7 +329,7 @@ def test_store_thread_survives_a_fault_of_what_it_watches(tmp_path: Path) -> Non
 
     async def act() -> None:
         loop = asyncio.get_running_loop()
-        store = Store(Database(config.store), Faulty(), watched=[Faulty()], loop=loop)
+        store = Store(Database(config.store), Faulty(), watched=[Faulty()], remember=60.0, loop=loop)
         store.start()
         await store.add(make_ticket())
         store.close()
@@ -363,7 +347,9 @@ def test_worker_thread_survives_a_fault_of_ours(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
     async def act() -> None:
-        store = Store(Database(config.store), Faulty(), watched=[], loop=asyncio.get_running_loop())
+        store = Store(
+            Database(config.store), Faulty(), watched=[], remember=60.0, loop=asyncio.get_running_loop()
+        )
         store.start()
         with pytest.raises(StoreUnavailable, match="KeyError"):
             await store.resolve(["bob@example.org"])
@@ -385,7 +371,7 @@ def test_commits_and_failures_are_counted(tmp_path: Path) -> None:
 
     async def act() -> None:
         loop, metrics = asyncio.get_running_loop(), table.worker(0)
-        store = Store(Database(config.store), Faulty(), watched=[], loop=loop, metrics=metrics)
+        store = Store(Database(config.store), Faulty(), watched=[], remember=60.0, loop=loop, metrics=metrics)
         store.start()
         with pytest.raises(StoreUnavailable):
             await store.resolve(["bob@example.org"])

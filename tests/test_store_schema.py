@@ -80,6 +80,55 @@ def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_preparing_makes_a_random_key_once(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    configs = [make_config(folder) for folder in folders]
+
+    keys = [parts.installation_key(config) for config in configs]
+    parts.prepare_store(configs[0])
+
+    assert [len(key) for key in keys] == [32, 32]
+    assert keys[0] != keys[1]
+    assert parts.installation_key(configs[0]) == keys[0]
+
+
+def test_lost_key_is_made_anew(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    lost = parts.installation_key(config)
+    with contextlib.closing(sqlite3.connect(tmp_path / "tamis.db")) as other, other:
+        other.execute("DELETE FROM secret")
+
+    with pytest.raises(StoreUnavailable, match="key is missing"):
+        parts.installation_key(config)
+    parts.prepare_store(config)
+
+    assert parts.installation_key(config) != lost
+
+
+def test_key_of_a_missing_database_is_unavailable(tmp_path: Path) -> None:
+    config = configuration.load(str(write_config(tmp_path)))
+
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        parts.installation_key(config)
+
+
+def test_database_of_the_first_schema_keeps_what_it_has(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    write_settings(config, "bob@example.org", antispam="off")
+    with contextlib.closing(sqlite3.connect(tmp_path / "tamis.db")) as other, other:
+        other.execute("DROP TABLE copy_guard")
+        other.execute("DROP TABLE secret")
+        other.execute("UPDATE alembic_version SET version_num = '0001'")
+
+    parts.prepare_store(config)
+
+    assert stored(config, "SELECT account, value FROM setting") == [("bob@example.org", '"off"')]
+    assert stored(config, "SELECT * FROM copy_guard") == []
+    assert len(parts.installation_key(config)) == 32
+
+
 def test_preparing_a_ready_database_waits_for_no_lock(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -97,7 +146,9 @@ def test_concurrent_starts_migrate_once(tmp_path: Path) -> None:
     ended = [one.wait(timeout=30) for one in starts]
 
     assert ended == [0, 0, 0, 0]
-    assert stored(configuration.load(str(path)), "SELECT * FROM counter") == [("settings", 0)]
+    config = configuration.load(str(path))
+    assert stored(config, "SELECT * FROM counter") == [("settings", 0)]
+    assert stored(config, "SELECT name, length(value) FROM secret") == [("installation", 32)]
 
 
 def test_database_of_a_newer_tamis_is_refused(tmp_path: Path) -> None:
@@ -140,7 +191,7 @@ def test_check_tells_schema_and_number_of_accounts(tmp_path: Path) -> None:
 
     found = parts.check_store(config)
 
-    assert found == f"sqlite:///{tmp_path}/tamis.db schema 1, WAL, 1 accounts"
+    assert found == f"sqlite:///{tmp_path}/tamis.db schema 2, WAL, 1 accounts"
 
 
 def test_check_makes_no_database(tmp_path: Path) -> None:

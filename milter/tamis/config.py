@@ -277,6 +277,7 @@ class Resend(Section):
     """[resend]: the MTA's listener for copies; "" for none."""
 
     relay: str = ""
+    remember: Annotated[Seconds, Field(ge=60)] = 3600.0
 
     @field_validator("relay")
     @classmethod

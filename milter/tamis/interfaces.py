@@ -33,6 +33,22 @@ class Tickets(Protocol):
         """Return once the ticket is durable; raise StoreUnavailable."""
 
 
+class CopyGuard(Protocol):
+    """Which copies the relay has accepted already, so that none goes out twice when the MTA tries again."""
+
+    async def accepted(self, keys: Sequence[bytes], *, about_to_add: bool = True) -> frozenset[bytes]:
+        """Return those keys that were remembered not too long ago; raise StoreUnavailable.
+
+        Where some are about to be added, the store has shown by then that it takes them.
+        """
+
+    async def remember(self, keys: Sequence[bytes]) -> None:
+        """Return once it is durable that the copies of these keys were accepted; raise StoreUnavailable.
+
+        They are remembered, too, where the caller is cancelled meanwhile.
+        """
+
+
 class VirusScanner(Protocol):
     """The antivirus filter."""
 

@@ -19,7 +19,7 @@ from tamis.interfaces import UNCOUNTED, Metrics
 from tamis.learning.features import Latest
 from tamis.learning.model import GraymailModel, SpamModel, load
 from tamis.scan import SHARE, Scanner
-from tamis.store import upgrade
+from tamis.store import secrets, upgrade
 from tamis.store.aliasfile import AliasFile
 from tamis.store.database import Database
 from tamis.store.sources import Query, Tables
@@ -96,7 +96,8 @@ def store(config: Config, loop: asyncio.AbstractEventLoop, *, metrics: Metrics =
     tables, sources = _sources(config, database)
     accounts = Accounts(config, sources, tables)
     watched = list(dict.fromkeys((tables, *sources)))
-    return Store(database, accounts, watched=watched, loop=loop, metrics=metrics)
+    remember = config.resend.remember
+    return Store(database, accounts, watched=watched, remember=remember, loop=loop, metrics=metrics)
 
 
 def named_accounts(config: Config, database: Database) -> Accounts:
@@ -108,6 +109,12 @@ def named_accounts(config: Config, database: Database) -> Accounts:
 def prepare_store(config: Config) -> None:
     """Make and migrate the database; raise StoreUnavailable. No connection stays open, so fork after it."""
     upgrade.prepare(config.store)
+
+
+def installation_key(config: Config) -> bytes:
+    """Return the random octets that all share who share the store; raise StoreUnavailable."""
+    with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
+        return secrets.installation_key(connection)
 
 
 def check_store(config: Config) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
@@ -115,6 +116,11 @@ def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, obj
 @cache
 def _insert(table: Table, dialect: Dialect) -> SQLCompiler:
     return table.insert().compile(dialect=dialect)
+
+
+def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that can be told what becomes of rows that are there already."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def commit(connection: Connection) -> None:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
-REVISION = "0001"  # of the newest migration, which a test compares with migrations/versions
+REVISION = "0002"  # of the newest migration, which a test compares with migrations/versions
 
 metadata = MetaData()
 
@@ -64,5 +75,26 @@ ticket_account = Table(
     metadata,
     Column("account", String, primary_key=True),
     Column("ticket", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Copies that the relay has accepted.
+copy_guard = Table(
+    "copy_guard",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),  # a keyed hash
+    Column("time", BigInteger, nullable=False),  # Unix time in milliseconds
+    sqlite_with_rowid=False,
+)
+Index(
+    "copy_guard_time", copy_guard.c.time
+)  # else a busy site would read all rows to find those of an hour ago
+
+# Random octets that all workers and nodes share.
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -15,6 +16,8 @@ from tamis.store.schema import account, counter, setting
 AT_ONCE = 500  # values in one IN list; SQLite before 3.32 takes 999 variables
 PAGE = 1000  # rows
 ACTIVE = "active"
+
+One = TypeVar("One")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def changes(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(values: Sequence[One]) -> Iterator[Sequence[One]]:
     """Return values in parts that fit in one IN list."""
     for start in range(0, len(values), AT_ONCE):
         yield values[start : start + AT_ONCE]

@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from tamis.interfaces import UNCOUNTED, Metrics, StoreUnavailable
 from tamis.preferences import Resolution
-from tamis.store import tickets
+from tamis.store import copies, tickets
 from tamis.store.database import Database, Refused
 from tamis.ticket import Ticket
 
@@ -65,11 +65,34 @@ class Lookup:
     future: asyncio.Future[Resolutions]
 
 
-Job = TypeVar("Job", Addition, Lookup)
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Keys of copies that may have been accepted."""
+
+    keys: Sequence[bytes]
+    about_to_add: bool
+    future: asyncio.Future[frozenset[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembrance:
+    """Keys of copies to keep."""
+
+    keys: Sequence[bytes]
+    future: asyncio.Future[None]
+
+
+AnyJob: TypeAlias = Addition | Lookup | Recall | Remembrance
+Job = TypeVar("Job", Addition, Lookup, Recall, Remembrance)
+
+
+def milliseconds_now() -> int:
+    """Return Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 class Store:
-    """Directory and Tickets of one process; its coroutines run on the loop that it was given."""
+    """Directory, Tickets and CopyGuard of one process; its coroutines run on the loop that it was given."""
 
     def __init__(
         self,
@@ -77,16 +100,21 @@ class Store:
         resolver: Resolver,
         *,
         watched: Sequence[Watched],
+        remember: float,
         loop: asyncio.AbstractEventLoop,
         metrics: Metrics = UNCOUNTED,
+        now: Callable[[], int] = milliseconds_now,
     ) -> None:
+        """Take the parts; copies are remembered for so many seconds, by a clock of Unix milliseconds."""
         self._database = database
         self._resolver = resolver
         self._watched = watched
+        self._remembered = round(remember * 1000)  # milliseconds
+        self._now = now
         self._loop = loop
         self._metrics = metrics
         self._cache: OrderedDict[str, Resolution] = OrderedDict()  # only touched on the loop; latest use last
-        self._jobs: queue.SimpleQueue[Addition | Lookup | None] = queue.SimpleQueue()  # None: end
+        self._jobs: queue.SimpleQueue[AnyJob | None] = queue.SimpleQueue()  # None: end
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._company = 0  # rounds in which a job still waits for others
         self._closed = False
@@ -132,7 +160,22 @@ class Store:
         self._put(Addition(ticket, future))
         await future
 
-    def _put(self, job: Addition | Lookup) -> None:
+    async def accepted(self, keys: Sequence[bytes], *, about_to_add: bool = True) -> frozenset[bytes]:
+        """Return those keys that were remembered not too long ago; raise StoreUnavailable."""
+        if not keys:
+            return frozenset()
+        future: asyncio.Future[frozenset[bytes]] = self._loop.create_future()
+        self._put(Recall(keys, about_to_add, future))
+        return await future
+
+    async def remember(self, keys: Sequence[bytes]) -> None:
+        """Return once it is durable that the copies of these keys were accepted; raise StoreUnavailable."""
+        if keys:
+            future: asyncio.Future[None] = self._loop.create_future()
+            self._put(Remembrance(keys, future))
+            await asyncio.shield(future)  # they are out, whether anybody waits or not
+
+    def _put(self, job: AnyJob) -> None:
         if self._closed:
             raise StoreUnavailable("it is closed")
         self._jobs.put(job)
@@ -148,12 +191,16 @@ class Store:
                 self._look()
                 self._next_look = time.monotonic() + POLL
             self._work([job for job in jobs if isinstance(job, Lookup)], self._resolve)
+            self._work([job for job in jobs if isinstance(job, Remembrance)], self._remember)
+            recalls = [job for job in jobs if isinstance(job, Recall)]
+            self._work([job for job in recalls if not job.about_to_add], self._recall)
+            self._work([job for job in recalls if job.about_to_add], self._rehearse)
             self._work([job for job in jobs if isinstance(job, Addition)], self._write)
         self._database.close()
 
-    def _take(self) -> list[Addition | Lookup | None]:
+    def _take(self) -> list[AnyJob | None]:
         """Return all jobs that wait; wait for one until the next look is due."""
-        jobs: list[Addition | Lookup | None] = []
+        jobs: list[AnyJob | None] = []
         try:
             jobs.append(self._jobs.get(timeout=max(0.0, self._next_look - time.monotonic())))
             if self._company > 0:
@@ -215,6 +262,26 @@ class Store:
         self._metrics.committed(len(waiting), time.perf_counter() - started)
         self._hand_over(lambda: _succeed(jobs))
 
+    def _recall(self, jobs: Sequence[Recall]) -> None:
+        with self._database.reading() as connection:
+            found = copies.accepted(connection, _keys(jobs), since=self._since())
+        self._hand_over(lambda: _tell(jobs, found))
+
+    def _rehearse(self, jobs: Sequence[Recall]) -> None:
+        with self._database.writing() as connection:
+            since = self._since()
+            copies.rehearse(connection, _keys(jobs), since=since)
+            found = copies.accepted(connection, _keys(jobs), since=since)
+        self._hand_over(lambda: _tell(jobs, found))
+
+    def _remember(self, jobs: Sequence[Remembrance]) -> None:
+        with self._database.writing() as connection:
+            copies.remember(connection, _keys(jobs), now=self._now())
+        self._hand_over(lambda: _succeed(jobs))
+
+    def _since(self) -> int:
+        return self._now() - self._remembered
+
     def _fail(self, jobs: Sequence[Job], text: str) -> None:
         self._metrics.store_failed()
 
@@ -244,7 +311,17 @@ class Store:
                 job.future.set_result(found)
 
 
-def _succeed(jobs: Sequence[Addition]) -> None:
+def _keys(jobs: Sequence[Recall | Remembrance]) -> frozenset[bytes]:
+    return frozenset(key for job in jobs for key in job.keys)
+
+
+def _tell(jobs: Sequence[Recall], found: frozenset[bytes]) -> None:
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_result(found.intersection(job.keys))
+
+
+def _succeed(jobs: Sequence[Addition | Remembrance]) -> None:
     for job in jobs:
         if not job.future.done():
             job.future.set_result(None)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, column, func, inspect, select, table
 
 from tamis.config import Store as Settings
 from tamis.interfaces import StoreUnavailable
-from tamis.store import dialect
+from tamis.store import dialect, secrets
 from tamis.store.database import Database
 from tamis.store.schema import REVISION, account
 
@@ -18,10 +18,10 @@ VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 
 
 def prepare(settings: Settings) -> None:
-    """Make the database where it is missing, and migrate it; leave no connection open."""
+    """Make the database and its key where they are missing, and migrate it; leave no connection open."""
     url = dialect.parse(settings.url)
     with contextlib.closing(Database(settings)) as database:
-        if database.exists and _is_current(database):
+        if database.exists and _is_ready(database):
             return  # without a lock, so that reading needs to wait for nobody
         with dialect.created(url):
             with database.reading() as connection:
@@ -29,6 +29,7 @@ def prepare(settings: Settings) -> None:
             with database.writing() as connection:
                 dialect.lock_upgrade(connection)
                 _upgrade(connection)
+                secrets.make(connection)
 
 
 def describe(settings: Settings) -> str:
@@ -49,9 +50,9 @@ def describe(settings: Settings) -> str:
     return f"{shown} schema {int(found)}{wanted}, {journal}, {count} accounts"
 
 
-def _is_current(database: Database) -> bool:
+def _is_ready(database: Database) -> bool:
     with database.reading() as connection:
-        return _revision(connection) == REVISION
+        return _revision(connection) == REVISION and secrets.exists(connection)
 
 
 def _revision(connection: Connection) -> str | None:
