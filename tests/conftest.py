@@ -13,6 +13,7 @@ from tests.servers.sites import sendmail_site as sendmail_site
 from tests.servers.sites import shadow_site as shadow_site
 from tests.servers.sites import site as site
 from tests.servers.sites import sites as sites
+from tests.servers.sites import split_site as split_site
 from tests.servers.sites import strict_site as strict_site
 from tests.servers.sites import unscanned_site as unscanned_site
 

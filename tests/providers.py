@@ -123,11 +123,11 @@ class Site:
 
     def allowed(self, one: Message) -> Allowed:
         """Return what may be done with a message."""
-        return allowed(one, self.settings, copies=True)
+        return allowed(one, self.settings)
 
     def judge(self, one: Message, found: Findings) -> Judgement:
         """Return the pipeline's judgement of a message of which all facts are known."""
-        judging = judge(one, self, Scanner(found), config=self.settings, ticket_id="T", copies=True)
+        judging = judge(one, self, Scanner(found), config=self.settings, ticket_id="T")
         return finished(judging)
 
     def plan(self, one: Message, found: Findings) -> Plan:

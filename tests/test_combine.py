@@ -46,7 +46,7 @@ def plan(
 ) -> Plan:
     site = site or config()
     decisions = [decide(recipient, one, found, site) for recipient, one in addressees]
-    return combine(decisions, allowed(message(), site, copies=False), ticket_id=ticket_id)
+    return combine(decisions, allowed(message(), site), ticket_id=ticket_id)
 
 
 def actions(given: Plan) -> list[Action]:
@@ -227,6 +227,18 @@ def test_malware_for_one_of_such_a_group_is_kept_from_all_where_others_get_it() 
     assert actions(made) == [Action.DISCARD, Action.DISCARD, Action.DELIVER]
 
 
+def test_malware_is_refused_where_the_others_would_have_spam_refused() -> None:
+    found = findings(antivirus=INFECTED, antispam=SPAM)
+    site = config(antispam__refuse=6.0)
+
+    made = plan(
+        found, *desk(DEFAULTS, Preferences(antivirus=False, antispam=False)), to(BOB, NO_ANTIVIRUS), site=site
+    )
+
+    assert str(made.reply) == "550 5.7.1 Message contains malware (Eicar-Test-Signature)"
+    assert actions(made) == [Action.REFUSE] * 3
+
+
 def test_malware_for_all_is_refused_by_its_name() -> None:
     made = plan(findings(antivirus=INFECTED), to(ANNA, DEFAULTS), to(BOB, DEFAULTS), ticket_id="01J0")
 
@@ -279,7 +291,7 @@ def test_a_spam_refusal_of_one_is_filed() -> None:
         decide(*refused, findings(antispam=SPAM), site),
         decide(*kept, findings(antispam=SPAM), config()),
     ]
-    made = combine(decisions, allowed(message(), site, copies=False))
+    made = combine(decisions, allowed(message(), site))
 
     assert made.means is Means.DETAIL
     assert actions(made) == [Action.FILE, Action.MARK]
@@ -294,7 +306,7 @@ def test_a_spam_refusal_of_one_is_filed_beside_a_neighbour_who_opted_out() -> No
         decide(*to(ANNA, DEFAULTS), findings(antispam=SPAM), site),
         decide(*to(BOB, opted_out), findings(antispam=SPAM), site),
     ]
-    made = combine(decisions, allowed(message(), site, copies=False))
+    made = combine(decisions, allowed(message(), site))
 
     assert made.means is Means.COMMON
     assert actions(made) == [Action.FILE, Action.DELIVER]

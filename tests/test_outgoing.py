@@ -38,7 +38,7 @@ def plan(found: Findings, site: Config | None = None, wishes: Preferences | None
     decisions = [outside(Recipient(EXTERNAL.address), EXTERNAL)]
     if wishes is not None:
         decisions.append(decide(Recipient("bob@example.org"), member(wishes=wishes), found, site))
-    may = allowed(message(), site, copies=False)
+    may = allowed(message(), site)
     return combine(decisions, may, ticket_id="01J0", outgoing=decide_outgoing(found, site))
 
 

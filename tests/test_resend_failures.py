@@ -49,7 +49,9 @@ def test_relay_that_is_away_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", BEFORE)
-@pytest.mark.parametrize("act", [*Way, CLOSING, b"nonsense pat@example.net\r\n", b"350 what?\r\n"])
+@pytest.mark.parametrize(
+    "act", [Way.HANG, Way.HANG_UP, CLOSING, b"nonsense pat@example.net\r\n", b"350 what?\r\n"]
+)
 @pytest.mark.usefixtures("hasty")
 def test_relay_that_fails_before_content_takes_nothing(tmp_path: Path, step: str, act: Act) -> None:
     if step == "XFORWARD" and act == b"350 what?\r\n":
@@ -108,7 +110,7 @@ def test_copy_that_fails_with_its_content_leaves_the_others(
     assert len(server.taken) == 1
 
 
-@pytest.mark.parametrize("act", [*Way, LATE, b"250 2.0.0 Ok: queued as early\r\n"])
+@pytest.mark.parametrize("act", [Way.HANG, Way.HANG_UP, LATE, b"250 2.0.0 Ok: queued as early\r\n"])
 @pytest.mark.usefixtures("hasty")
 def test_relay_that_stops_taking_content_has_not_accepted_it(tmp_path: Path, act: Act) -> None:
     large = Message(ENVELOPE, LETTER.fields, b"x" * 3_000_000 + b"\r\n")
@@ -151,7 +153,7 @@ ANSWERS = st.one_of(
 
 STEPS = st.sampled_from([*BEFORE, "DATA", "end", "QUIT"])
 # To say "250" in the midst of content, once its end is on its way, is a lie that nobody can see through.
-AMID = st.sampled_from([*Way, LATE, NEVER, CLOSING, b"354 go on\r\n", b"x", b""])
+AMID = st.sampled_from([Way.HANG, Way.HANG_UP, LATE, NEVER, CLOSING, b"354 go on\r\n", b"x", b""])
 
 
 @given(

@@ -97,6 +97,7 @@ class Tempfail(StrEnum):
     STORE = "store"
     CLAMD = "clamd"
     CHECK = "check"
+    RELAY = "relay"
     FIELDS = "fields"
     DEADLINE = "deadline"
     ERROR = "error"

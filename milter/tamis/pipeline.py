@@ -16,12 +16,14 @@ from tamis.finding import FailedCheck, Filter, Findings, Sender, VirusStatus
 from tamis.interfaces import UNCOUNTED, Answer, Directory, Metrics, StoreUnavailable, Tempfail, Tickets
 from tamis.message import Message, Recipient
 from tamis.policy.allowed import Allowed, allowed
-from tamis.policy.combine import combine, unavailable
+from tamis.policy.combine import combine, put_off, unavailable
 from tamis.policy.decide import decide, outside
-from tamis.policy.direction import direction, wanted
+from tamis.policy.direction import direction, is_internal, wanted
 from tamis.policy.fields import MAX_REMOVED, forged
 from tamis.policy.outgoing import decide_outgoing
-from tamis.preferences import Resolution
+from tamis.preferences import Member, Preferences, Resolution
+from tamis.resend.connection import RelayUnavailable
+from tamis.resend.copies import Copies
 from tamis.ticket import Action, Direction, Means, Outcome, OutgoingChecks, Ticket, new_id, timestamp
 
 log = logging.getLogger(__name__)
@@ -55,12 +57,8 @@ async def judge(
     *,
     config: Config,
     ticket_id: str | None,
-    copies: bool = False,
 ) -> Judgement:
-    """Return the plan for a message; nothing is stored. Raise StoreUnavailable.
-
-    copies tells whether the plan may have some; nothing hands them over yet.
-    """
+    """Return the plan for a message; nothing is stored or handed over. Raise StoreUnavailable."""
     envelope = message.envelope
     way = direction(envelope, config)
     resolutions = await directory.resolve([meant(one, config) for one in envelope.recipients])
@@ -72,7 +70,7 @@ async def judge(
         resolutions,
         found=found,
         config=config,
-        allowed=allowed(message, config, copies=copies),
+        allowed=allowed(message, config),
         ticket_id=ticket_id,
     )
     plan, reason = await _compute(settle, of=sum(len(one.members) for one in resolutions))
@@ -109,6 +107,14 @@ def _settle(
     if answer_of(plan) is Answer.TEMPFAIL:
         reason = Tempfail.FIELDS if too_many else _reason(found, config)
     return plan, reason
+
+
+def untouched(message: Message, config: Config) -> Judgement:
+    """Return that nothing is due to a message; each recipient was judged when it came first."""
+    recipients = message.envelope.recipients
+    members = (Member(None, Preferences(), local=False, address=meant(one, config)) for one in recipients)
+    decisions = tuple(map(outside, recipients, members))
+    return Judgement(direction(message.envelope, config), None, Plan(decisions, Means.UNIFORM), None)
 
 
 def answer_of(plan: Plan) -> Answer:
@@ -232,25 +238,33 @@ class Pipeline:
         tickets: Tickets,
         scanner: Scan,
         *,
+        copies: Copies | None = None,
         metrics: Metrics = UNCOUNTED,
         now: Callable[[], int] = milliseconds_now,
     ) -> None:
+        """Take the parts; copies is None where there is no relay."""
         self._config = config
         self._directory = directory
         self._tickets = tickets
         self._scanner = scanner
+        self._copies = copies
         self._metrics = metrics
         self._now = now
-        self.inside = 0  # messages in hand
+        self._inside = 0
         self.handled = 0  # messages so far
+
+    @property
+    def inside(self) -> int:
+        """Messages in hand, and those whose copies go their way though nobody awaits the answer any more."""
+        return self._inside + (self._copies.under_way if self._copies is not None else 0)
 
     async def handle(self, message: Message) -> Plan:
         """Return what the MTA shall do; its ticket is durable by then."""
-        self.inside += 1
+        self._inside += 1
         try:
             return await self._answer(message)
         finally:
-            self.inside -= 1
+            self._inside -= 1
             self.handled += 1
 
     async def _answer(self, message: Message) -> Plan:
@@ -258,8 +272,8 @@ class Pipeline:
         shadow = self._config.milter.mode == "shadow"
         answer = Answer.ACCEPT if shadow else Answer.TEMPFAIL
         try:
-            async with asyncio.timeout(self._config.milter.deadline):
-                return await self._handle(message, started)
+            async with asyncio.timeout(self._config.milter.deadline) as deadline:
+                return await self._handle(message, started, deadline)
         except StoreUnavailable as error:
             # Its text is the database's, about the store and never about a message.
             log.error("%s: store unavailable answer=%s cause=%s", message.envelope.queue_id, answer, error)
@@ -272,13 +286,18 @@ class Pipeline:
         )
         return Plan((), Means.UNIFORM, None if shadow else unavailable(None))
 
-    async def _handle(self, message: Message, started: float) -> Plan:
+    async def _handle(self, message: Message, started: float, deadline: asyncio.Timeout) -> Plan:
         mode = self._config.milter.mode
         milliseconds = self._now()
         ticket_id = new_id(milliseconds)
-        judgement = await judge(
-            message, self._directory, self._scanner, config=self._config, ticket_id=ticket_id
-        )
+        if self._came_back(message):
+            judgement = untouched(message, self._config)
+        else:
+            judgement = await judge(
+                message, self._directory, self._scanner, config=self._config, ticket_id=ticket_id
+            )
+            if self._copies is not None and judgement.plan.reply is None and mode != "shadow":
+                judgement = await self._split(message, judgement, self._copies, ticket_id, deadline)
         tell = partial(about, message, judgement, ticket_id=ticket_id, milliseconds=milliseconds, mode=mode)
         ticket = await _compute(tell, of=len(judgement.plan.decisions))
         await self._tickets.add(ticket)
@@ -290,6 +309,40 @@ class Pipeline:
         self._metrics.answered(ticket, answer_of(plan), reason=reason, seconds=seconds)
         return plan
 
+    def _came_back(self, message: Message) -> bool:
+        """Tell whether a message is a copy of ours; whoever else may know the name is not in our networks."""
+        if self._copies is None or not self._copies.is_ours(message):
+            return False
+        if not is_internal(message.envelope, self._config):
+            return False
+        log.warning(
+            "%s: a copy came back: resend.relay must lead past this milter; message left as it is",
+            message.envelope.queue_id,
+        )
+        return True
+
+    async def _split(
+        self,
+        message: Message,
+        judgement: Judgement,
+        copies: Copies,
+        ticket_id: str,
+        deadline: asyncio.Timeout,
+    ) -> Judgement:
+        """Hand over the copies; a deadline that passed while they are out would have them sent again."""
+        try:
+            plan = await copies.deliver(
+                message,
+                judgement.plan,
+                allowed(message, self._config),
+                point_of_no_return=lambda: deadline.reschedule(None),
+            )
+        except RelayUnavailable as error:
+            log.error("%s: relay unavailable answer=tempfail cause=%s", message.envelope.queue_id, error)
+            plan = put_off(judgement.plan, ticket_id)
+            return replace(judgement, plan=plan, reason=Tempfail.RELAY)
+        return replace(judgement, plan=plan)
+
 
 def _log(ticket: Ticket, elapsed: float) -> None:
     """Log the one line of a message; elapsed is in milliseconds."""
@@ -299,12 +352,10 @@ def _log(ticket: Ticket, elapsed: float) -> None:
     if ticket.outgoing is not None:
         judged = (*judged, ticket.outgoing)
     log.info(
-        "%s: ticket=%s direction=%s recipients=%d antivirus=%s antispam=%s graymail=%s action=%s means=%s "
-        "ms=%.0f",
+        "%s: ticket=%s direction=%s antivirus=%s antispam=%s graymail=%s action=%s means=%s ms=%.0f",
         ticket.queue_id,
         ticket.id,
         ticket.direction.value,
-        len(ticket.recipients),
         _words(one.antivirus for one in judged),
         _words(one.antispam for one in judged),
         _words(one.graymail for one in judged),

@@ -59,15 +59,18 @@ class Delivered:
     content: bytes  # what is below the MTA's Received, lines ended by LF
 
 
-def read_back(content: bytes, account: str, folder: str, *, queue_id: str) -> Delivered | None:
-    """Return what is in a mailbox if it is that message: a mailbox's fields, the milter's, Received."""
+def read_back(content: bytes, account: str, folder: str, *, queue_id: str = "") -> Delivered | None:
+    """Return what is in a mailbox if it is that message: a mailbox's fields, the milter's, Received.
+
+    Without a queue ID it is whatever message.
+    """
     fields: list[tuple[str, str]] = []
     end = 0
     while match := FIELD.match(content, end):
         end = match.end()
         name, value = match[1].decode(), match[2].decode().strip()
         if name == "Received":
-            is_it = f" id {queue_id}" in value
+            is_it = not queue_id or f" id {queue_id}" in value
             return Delivered(account, folder, tuple(fields), content, content[end:]) if is_it else None
         if name not in MAILBOX_FIELDS:
             fields.append((name, value))
@@ -78,6 +81,7 @@ class Mta(Protocol):
     """A running MTA."""
 
     listeners: Mapping[str, Listeners]
+    copies: int  # port for copies
     sink: Sink  # where mail to the outside ends up
     settings: Mapping[str, Mapping[str, object]]  # what Tamis must know of it, by tables of the configuration
 

@@ -23,7 +23,7 @@ from tests.servers.mtas import (
     read_back,
     snippet,
 )
-from tests.servers.smtp import PATIENCE, Connection, Sink, connection, free_port
+from tests.servers.smtp import PATIENCE, Connection, Sink, connection, free_port, wait_until
 
 PROGRAMS = TOP / "var/debian/postfix"
 PAGE = TOP / "docs/install-postfix.md"
@@ -163,6 +163,14 @@ class Postfix:
     def delivered(self, queue_id: str) -> list[Delivered]:
         """Return what came into mailboxes of a queued message, once it has left the queue."""
         self.wait_for_log(f"{queue_id}: removed")
+        return self._in_mailboxes(queue_id)
+
+    def arrived(self) -> list[Delivered]:
+        """Return all that ever came into mailboxes, once nothing is in a queue."""
+        wait_until(lambda: not self.queued())
+        return self._in_mailboxes("")
+
+    def _in_mailboxes(self, queue_id: str) -> list[Delivered]:
         paths = sorted(self._mailboxes.glob("**/new/*"))
         found = (read_back(path.read_bytes(), *self._place(path), queue_id=queue_id) for path in paths)
         return [one for one in found if one is not None]

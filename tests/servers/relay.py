@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -32,8 +32,10 @@ GOOD: Mapping[str, bytes] = {
 class Way(Enum):
     """What it does instead of answering."""
 
+    BE_GOOD = "answer as a good one does"
     HANG = "hang"
     HANG_UP = "hang up"
+    LOSE = "take over, and hang up before the reply"
 
 
 Act: TypeAlias = bytes | Way
@@ -60,6 +62,7 @@ class Relay:
     acts: Mapping[str, Sequence[Act]] = field(default_factory=dict)
     drips: bool = False  # says octet by octet what it says
     pause: float = 0.0  # seconds before each read of content
+    seen: Callable[[str], None] = lambda step: None  # called at each step before the reply, and behind it
     commands: list[str] = field(default_factory=list)  # of all connections
     reads: list[int] = field(default_factory=list)  # how many commands came with each read
     taken: list[Taken] = field(default_factory=list)
@@ -141,19 +144,24 @@ class _Talk:
                 return False
         content, _, self._rest = content.partition(FINAL)
         mail, self._mail = self._mail, ""
-        code = await self._answer("end")
-        if code == 2:
-            lines = (content + b"\r\n").replace(b"\r\n.", b"\r\n")
-            self._relay.taken.append(Taken(mail, tuple(self._rcpt), lines[2:]))
-        return bool(code)
+        lines = (content + b"\r\n").replace(b"\r\n.", b"\r\n")
+        return bool(await self._answer("end", Taken(mail, tuple(self._rcpt), lines[2:])))
 
-    async def _answer(self, step: str) -> int:
-        """Do what is to be done at a step; return the class of the reply, 0 for having hung up."""
+    async def _answer(self, step: str, taken: Taken | None = None) -> int:
+        """Do what is to be done at a step; return the class of the reply, 0 for having hung up.
+
+        What is taken over is so before the reply goes out.
+        """
         acts = self._relay.acts.get(step)
-        act: Act = self._good(step)
+        act: Act = Way.BE_GOOD
         if acts:
             act, *rest = acts
             self._relay.acts = {**self._relay.acts, step: rest}
+        if act is Way.BE_GOOD:
+            act = self._good(step)
+        if taken is not None and (act is Way.LOSE or (isinstance(act, bytes) and act.startswith(b"2"))):
+            self._relay.taken.append(taken)
+        self._relay.seen(step)
         if act is Way.HANG:
             await (self._relay.over.wait() if step == "content" else self._reader.read())
         if isinstance(act, Way):
@@ -162,6 +170,7 @@ class _Talk:
             self._writer.write(act[at : at + (1 if self._relay.drips else len(act))])
             await self._writer.drain()
             await asyncio.sleep(0)
+        self._relay.seen(f"{step} answered")
         return int(act[:1]) if act[:1].isdigit() else 1
 
     def _good(self, step: str) -> bytes:

@@ -32,6 +32,8 @@ class Sendmail:
     # Without XCLIENT, addresses of loopback stand for those of the world.
     settings: Mapping[str, Mapping[str, object]] = {"mail": {"internal_networks": ["127.0.0.1/32"]}}
 
+    copies = 0  # there is no listener for them
+
     def __init__(self, folder: Path, milters: Sequence[str]) -> None:
         """Start below a folder; for each name there are Listeners."""
         self._folder = folder

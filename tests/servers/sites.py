@@ -64,9 +64,13 @@ OPERATORS: Mapping[str, Tables] = {
     },
     # Have no scanner until a test puts one at clamd.sock; wait briefly for it and the store.
     "unscanned": {"antivirus": {"timeout": "1s"}, "store": {"timeout": "500ms"}},
+    # As shipped, with a relay for copies.
+    "split": {},
+    "split-libmilter": {"milter": {"front": "libmilter"}},
     # Decide and touch nothing.
     "shadow": {"milter": {"mode": "shadow"}},
 }
+RELAYED = ("split", "split-libmilter")
 AWAY = "away"  # listeners without a site
 SCANNERLESS = ("lenient", "unscanned")  # the others' logs must be free of trouble
 TROUBLE = re.compile("(warning|error): ")
@@ -119,7 +123,8 @@ class Site:
         if name == "unscanned":
             clamd = f"unix:{folder}/clamd.sock"
         tables: dict[str, dict[str, object]] = {"mail": {"domains": DOMAINS}, "antivirus": {"clamd": clamd}}
-        for more in (mta.settings, OPERATORS[name]):
+        relay: Tables = {"resend": {"relay": f"inet:127.0.0.1:{mta.copies}"}} if name in RELAYED else {}
+        for more in (mta.settings, OPERATORS[name], relay):
             for table, settings in more.items():
                 tables.setdefault(table, {}).update(settings)
         self.milter = Milter(folder, tables, listen=self._listeners.milter, clamd=clamd)
@@ -261,6 +266,12 @@ def strict_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
 def lenient_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
     """Run the lenient operator's."""
     return sites.get(request.param, "lenient")
+
+
+@pytest.fixture(scope="session", params=RELAYED)
+def split_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run it with a relay, behind Postfix, with either front."""
+    return sites.get("postfix", request.param)
 
 
 @pytest.fixture(scope="session")

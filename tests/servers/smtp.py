@@ -125,8 +125,11 @@ class Kept:
     content: bytes  # lines ended by CRLF
 
 
+REFUSED = "refused@example.net"
+
+
 class Sink:
-    """The outside world: takes any mail, and keeps it."""
+    """The outside world: takes mail to all but one address, and keeps it."""
 
     def __init__(self, port: int) -> None:
         """Listen on a port on loopback."""
@@ -136,6 +139,15 @@ class Sink:
         self._controller = Controller(self, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
         self._controller.start()
 
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take a recipient; aiosmtpd's name."""
+        if address == REFUSED:
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 ok"
+
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Keep a message; aiosmtpd's name."""
         content = envelope.original_content or b""
@@ -143,6 +155,11 @@ class Sink:
             self._kept.append(Kept(envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
             self._changed.notify_all()
         return "250 2.0.0 kept"
+
+    @property
+    def kept(self) -> Sequence[Kept]:
+        """What it took so far."""
+        return tuple(self._kept)
 
     def wait_for(self, text: bytes) -> Kept:
         """Return the first message that has that text in it, waiting until it comes."""

@@ -125,7 +125,6 @@ def _models(config: Config) -> Line:
 def _relay(config: Config) -> Iterator[Line]:
     if config.resend.relay:
         yield from _listener(config.resend.relay)
-        yield Line("relay", Status.WARNING, "resend.relay is not used yet: no copies are sent")
     else:
         yield Line(
             "relay",

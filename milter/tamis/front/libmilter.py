@@ -30,6 +30,7 @@ from tamis.front.session import MAX_NAME, Session, cut
 from tamis.interfaces import UNCOUNTED, Answer, Metrics, Tempfail
 from tamis.message import Message
 from tamis.policy.combine import unavailable
+from tamis.resend.handover import LONGEST
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ MACROS = (
     (milter.M_ENVRCPT, "{rcpt_addr}"),
     (milter.M_EOM, "i"),
 )
-GRACE = 5  # seconds that a thread waits beyond the deadline, which is the pipeline's to keep
+# Seconds that a thread waits beyond the deadline, which is the pipeline's to keep until copies go out.
+GRACE = LONGEST + 5
 # libmilter counts a thread as idle until it has woken: of two connections that get busy at once, both can be
 # left to one thread, and the second is forgotten while the first one waits. A thread that has ended another
 # connection takes one that was forgotten (libmilter/worker.c, mi_worker()).

@@ -17,14 +17,10 @@ class Allowed:
     discard: bool = True  # malware that not everyone refuses is kept from those who do
 
 
-def allowed(message: Message, config: Config, *, copies: bool) -> Allowed:
-    """Return what may be done with a message.
-
-    copies: there is who hands them over, and the MTA lets recipients be removed from the transaction.
-    A body that was not kept whole cannot be handed on.
-    """
+def allowed(message: Message, config: Config) -> Allowed:
+    """Return what may be done with a message; a body that was not kept whole cannot be handed on."""
     return Allowed(
         delimiter=config.mail.recipient_delimiter,
-        split=copies and bool(config.resend.relay) and not message.omitted,
+        split=bool(config.resend.relay) and not message.omitted,
         discard=config.antivirus.mixed == "discard",
     )

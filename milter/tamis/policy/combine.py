@@ -31,18 +31,26 @@ def combine(
             replace(one, action=outgoing.action, refused_for=outgoing.refused_for) for one in decisions
         ]
     if not decisions or any(one.action is Action.TEMPFAIL for one in decisions):
-        failed = tuple(replace(one, action=Action.TEMPFAIL) for one in decisions)
-        return Plan(failed, Means.UNIFORM, unavailable(ticket_id), outgoing=checks)
+        return put_off(Plan(tuple(decisions), Means.UNIFORM, outgoing=checks), ticket_id)
     if all(one.action is Action.REFUSE for one in decisions):
         reply = _refusal(decisions, checks.malware if checks is not None else None, ticket_id)
         return Plan(tuple(decisions), Means.UNIFORM, reply, outgoing=checks)
     apart = [_without_refusal(one, allowed) for one in decisions]
     alike = as_reached(apart)
-    if all(one.action is Action.DISCARD for one in alike):
+    if all(
+        one.action is Action.REFUSE or reached.action is Action.DISCARD
+        for one, reached in zip(decisions, alike, strict=True)
+    ):  # alone each would have heard of it, though by his neighbours on one address
         refused = tuple(replace(one, action=Action.REFUSE) for one in decisions)
         return Plan(refused, Means.COMMON, _refusal(decisions, None, ticket_id), outgoing=checks)
     plan = replace(_deliver(alike, allowed), outgoing=checks)
     return plan if alike == apart or plan.copies else replace(plan, means=Means.COMMON)
+
+
+def put_off(plan: Plan, ticket_id: str | None) -> Plan:
+    """Return the plan that asks the MTA to come again instead of another."""
+    failed = tuple(replace(one, action=Action.TEMPFAIL) for one in plan.decisions)
+    return Plan(failed, Means.UNIFORM, unavailable(ticket_id), outgoing=plan.outgoing)
 
 
 def unavailable(ticket_id: str | None) -> Reply:

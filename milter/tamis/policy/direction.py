@@ -18,10 +18,11 @@ def direction(envelope: Envelope, config: Config) -> Direction:
         return Direction.OUTGOING
     domain = envelope.mail_from.rpartition("@")[2].lower()
     ours = not envelope.mail_from or domain in config.mail.domains
-    return Direction.OUTGOING if ours and _is_internal(envelope, config) else Direction.INCOMING
+    return Direction.OUTGOING if ours and is_internal(envelope, config) else Direction.INCOMING
 
 
-def _is_internal(envelope: Envelope, config: Config) -> bool:
+def is_internal(envelope: Envelope, config: Config) -> bool:
+    """Tell whether a message comes from this host or from one of mail.internal_networks."""
     if envelope.client_ip is None:  # Sendmail hands local submissions over without an address
         return envelope.client_name == "localhost"
     try:

@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tamis import address
 from tamis.accounts import Accounts, WithoutCatchAll
 from tamis.checks.antispam import Antispam, UnknownRule
 from tamis.checks.antivirus import Antivirus
@@ -15,9 +16,10 @@ from tamis.checks.graymail import Graymail
 from tamis.config import Config
 from tamis.front.front import Front
 from tamis.front.stream import Stream
-from tamis.interfaces import UNCOUNTED, Metrics
+from tamis.interfaces import UNCOUNTED, CopyGuard, Metrics
 from tamis.learning.features import Latest
 from tamis.learning.model import GraymailModel, SpamModel, load
+from tamis.resend.copies import Copies
 from tamis.scan import SHARE, Scanner
 from tamis.store import secrets, upgrade
 from tamis.store.aliasfile import AliasFile
@@ -98,6 +100,13 @@ def store(config: Config, loop: asyncio.AbstractEventLoop, *, metrics: Metrics =
     watched = list(dict.fromkeys((tables, *sources)))
     remember = config.resend.remember
     return Store(database, accounts, watched=watched, remember=remember, loop=loop, metrics=metrics)
+
+
+def copies(config: Config, guard: CopyGuard) -> Copies | None:
+    """Return what hands copies over, where there is a relay; raise StoreUnavailable."""
+    if not config.resend.relay:
+        return None
+    return Copies(address.parse(config.resend.relay), guard, installation_key(config))
 
 
 def named_accounts(config: Config, database: Database) -> Accounts:

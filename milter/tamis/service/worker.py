@@ -22,6 +22,7 @@ from tamis import config as configuration
 from tamis.config import Config, Milter
 from tamis.front.front import Front
 from tamis.pipeline import Pipeline
+from tamis.resend.copies import Copies
 from tamis.service import parts, pipe
 from tamis.service.limits import give_back_memory
 from tamis.service.table import Row
@@ -74,6 +75,7 @@ class Setup:
 
     milter: Milter
     store: Store
+    copies: Copies | None
     pipeline: Pipeline
 
 
@@ -106,12 +108,14 @@ class Worker:
         self._setup = self._make(config)
 
     def _make(self, config: Config) -> Setup:
-        """Return the parts that a configuration makes; raise ConfigError."""
+        """Return the parts that a configuration makes; raise ConfigError, and StoreUnavailable."""
         metrics = self._metrics
         scanner = parts.scanner(config, parts.filters(config, self._learned), self._big, metrics=metrics)
         store = parts.store(config, self._loop, metrics=metrics)
+        copies = parts.copies(config, store)
         store.start()
-        return Setup(config.milter, store, Pipeline(config, store, store, scanner, metrics=metrics))
+        pipeline = Pipeline(config, store, store, scanner, copies=copies, metrics=metrics)
+        return Setup(config.milter, store, copies, pipeline)
 
     async def serve(self, listener: socket.socket, control: socket.socket) -> None:
         """Serve until the supervisor says stop or is gone, or a retired worker's last connection ends."""
@@ -167,6 +171,8 @@ class Worker:
         while former.pipeline.inside:
             await asyncio.sleep(LOOK)
         self._handled += former.pipeline.handled
+        if former.copies is not None:
+            former.copies.close()
         await asyncio.to_thread(former.store.close)
 
     async def _look_at_wear(self) -> None:
@@ -216,9 +222,9 @@ class Worker:
         """Return when no message was in hand for a while, or it takes too long."""
         last_busy = start = time.monotonic()
         patience = self._setup.milter.drain
-        while self._front.connections:
+        while self._front.connections or self._setup.pipeline.inside:
             now = time.monotonic()
-            if self._front.busy:
+            if self._front.busy or self._setup.pipeline.inside:
                 last_busy = now
             if now - last_busy >= QUIET or now - start >= patience:
                 return
