@@ -32,14 +32,13 @@ class Sendmail:
     # Without XCLIENT, addresses of loopback stand for those of the world.
     settings: Mapping[str, Mapping[str, object]] = {"mail": {"internal_networks": ["127.0.0.1/32"]}}
 
-    copies = 0  # there is no listener for them
-
     def __init__(self, folder: Path, milters: Sequence[str]) -> None:
         """Start below a folder; for each name there are Listeners."""
         self._folder = folder
         self.cf = folder / "sendmail.cf"
         self.listeners: Mapping[str, Listeners] = {name: self._behind_socket(name) for name in milters}
         self.sink = Sink(free_port())
+        self.copies = free_port()  # where copies are handed in
         self._mailboxes = Mailboxes(folder / "lmtp")
         self._passwords = Passwords(folder / "mux")
         self._environment = {
@@ -86,6 +85,7 @@ class Sendmail:
             here = f"Addr=127.0.0.1, I={name}"
             yield snippet(PAGE, "submission").replace("Port=submission", f"Port={one.submission}, {here}")
             yield f"DAEMON_OPTIONS(`Name=MTA, Port={one.mx}, {here}')dnl"
+        yield snippet(PAGE, "copies").replace("Port=10026", f"Port={self.copies}")
         yield f"define(`confINPUT_MAIL_FILTERS', `{next(iter(self.listeners))}')dnl"  # without a daemon
         yield f"define(`RELAY_MAILER_ARGS', `TCP $h {self.sink.port}')dnl"
         yield from ("MAILER(`local')dnl", "MAILER(`smtp')dnl")
@@ -104,6 +104,7 @@ class Sendmail:
             for one in self.listeners.values():
                 wait_until(partial(is_open, one.mx))
                 wait_until(partial(is_open, one.submission))
+            wait_until(partial(is_open, self.copies))
         except AssertionError:
             daemon.kill()
             raise

@@ -1,4 +1,4 @@
-"""Copies handed to a real Postfix, by the listener of docs/install-postfix.md."""
+"""Copies handed to a real Postfix and a real Sendmail, by the listeners of docs/install-*.md."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 import uvloop
 from tests.copies import ENVELOPE
 from tests.servers import mail
-from tests.servers.mtas import Delivered
+from tests.servers.mtas import Delivered, Mta
 from tests.servers.postfix import Postfix
-from tests.servers.sites import Site
+from tests.servers.sites import Site, Sites
 from tests.servers.smtp import wait_until
 from tests.test_mta_bytes import ODD, as_stored
 
@@ -29,19 +29,23 @@ MARK = (("X-Spam-Flag", "YES"), ("X-Spam-Status", "Yes, score=7.3\n\trequired=5.
 serial = itertools.count(1)
 
 
+@pytest.fixture(params=["postfix", "sendmail"])
+def mta(request: pytest.FixtureRequest, sites: Sites) -> Mta:
+    """Run either MTA."""
+    return sites.postfix if request.param == "postfix" else sites.sendmail
+
+
 async def accepted(copy: int, recipients: tuple[Recipient, ...]) -> None:
     """Take it as recorded."""
 
 
-def hand(
-    postfix: Postfix, raw: bytes, *copies: Copy, envelope: Envelope = ENVELOPE
-) -> Sequence[Sequence[Receipt]]:
-    """Hand copies of a message to Postfix, without fields of a spam filter that it brings along."""
+def hand(mta: Mta, raw: bytes, *copies: Copy, envelope: Envelope = ENVELOPE) -> Sequence[Sequence[Receipt]]:
+    """Hand copies of a message to an MTA, without fields of a spam filter that it brings along."""
     message = Message(envelope, *split(raw))
     remove = [("X-Spam-Flag", 1)] if message.values(b"x-spam-flag") else []
 
     async def story() -> Sequence[Sequence[Receipt]]:
-        relay = Relay(InetAddress("127.0.0.1", postfix.copies), NAME)
+        relay = Relay(InetAddress("127.0.0.1", mta.copies), NAME)
         try:
             return await (await relay.prepare(message, copies, remove)).send(accepted)
         finally:
@@ -60,38 +64,53 @@ def queued(receipt: Receipt) -> str:
     return receipt.queue_id
 
 
-def delivered(postfix: Postfix, receipt: Receipt) -> Sequence[Delivered]:
-    return postfix.delivered(queued(receipt))
+def delivered(mta: Mta, receipt: Receipt) -> Sequence[Delivered]:
+    return mta.delivered(queued(receipt))
 
 
 def log_of(postfix: Postfix, receipt: Receipt) -> str:
     return postfix.wait_for_log(f"{queued(receipt)}: client=")
 
 
-def test_copy_arrives_byte_for_byte(postfix: Postfix) -> None:
-    raw = ODD % 101 + b"\0 nul\r\nX-Not: a field\r\n"
+def test_copy_arrives_byte_for_byte(mta: Mta) -> None:
+    raw = ODD % 101
 
-    ((receipt,), (other,)) = hand(
-        postfix, raw, to("anna@example.org", fields=MARK), to("bob+junk@example.org")
-    )
+    ((receipt,), (other,)) = hand(mta, raw, to("anna@example.org", fields=MARK), to("bob+junk@example.org"))
 
-    (anna,) = delivered(postfix, receipt)
-    (bob,) = delivered(postfix, other)
-    assert anna.content == b"X-Spam-Flag: YES\nX-Spam-Status: Yes, score=7.3\n\trequired=5.0\n" + as_stored(
-        raw
-    )
+    (anna,) = delivered(mta, receipt)
+    (bob,) = delivered(mta, other)
+    marks = b"X-Spam-Flag: YES\nX-Spam-Status: Yes, score=7.3\n\trequired=5.0\n"
+    assert anna.content == marks + as_stored(raw)
     assert (bob.account, bob.folder, bob.content) == ("bob@example.org", "junk", as_stored(raw))
 
 
-def test_copy_is_what_the_transaction_would_have_left(postfix: Postfix, postfix_site: Site) -> None:
+def test_copy_is_what_the_transaction_would_have_left(site: Site) -> None:
     raw = mail.message(f"{mail.GTUBE}\n.\n..\n", fields="X-Spam-Flag: NO\n")
-    in_transaction = postfix_site.receive(raw, "anna@example.org").copy
+    in_transaction = site.receive(raw, "anna@example.org").copy
 
-    ((receipt,),) = hand(postfix, raw, to("anna@example.org", fields=in_transaction.fields))
+    ((receipt,),) = hand(site.mta, raw, to("anna@example.org", fields=in_transaction.fields))
 
-    (copy,) = delivered(postfix, receipt)
+    (copy,) = delivered(site.mta, receipt)
     marks = "".join(f"{name}: {value}\n" for name, value in in_transaction.fields)
     assert copy.content == marks.encode() + in_transaction.content
+
+
+def test_copy_goes_past_the_milters(site: Site) -> None:
+    raw = mail.gtube()
+
+    ((receipt,),) = hand(site.mta, raw, to("anna@example.org"))
+
+    (copy,) = delivered(site.mta, receipt)
+    assert copy.content == as_stored(raw)
+    assert site.tickets(raw) == []
+
+
+def test_octet_of_any_kind_arrives(postfix: Postfix) -> None:
+    raw = mail.message(b"\0 nul\r\nX-Not: a field\r\n")
+
+    ((receipt,),) = hand(postfix, raw, to("anna@example.org"))
+
+    assert delivered(postfix, receipt)[0].content == as_stored(raw)
 
 
 def test_nothing_is_added_to_a_header_section_that_is_not_whole(postfix: Postfix) -> None:
@@ -115,12 +134,12 @@ def test_content_is_one_message_whatever_is_in_it(postfix: Postfix) -> None:
     assert len(list(postfix.mailboxes.glob("**/new/*"))) == before + 1
 
 
-def test_large_copy_arrives(postfix: Postfix) -> None:
+def test_large_copy_arrives(mta: Mta) -> None:
     raw = mail.message("All work and no play makes Pat a dull correspondent.\n.\n" * 40_000)
 
-    ((receipt,),) = hand(postfix, raw, to("anna@example.org"))
+    ((receipt,),) = hand(mta, raw, to("anna@example.org"))
 
-    assert delivered(postfix, receipt)[0].content == as_stored(raw)
+    assert delivered(mta, receipt)[0].content == as_stored(raw)
 
 
 def test_log_shows_the_real_client(postfix: Postfix) -> None:
@@ -150,10 +169,10 @@ def test_log_shows_what_is_known_of_a_client(postfix: Postfix, ip: str | None, n
     assert f"orig_client={shown}" in log_of(postfix, receipt)
 
 
-def test_copy_names_the_guard(postfix: Postfix) -> None:
-    ((receipt,),) = hand(postfix, mail.letter(), to("anna@example.org"))
+def test_copy_names_the_guard(mta: Mta) -> None:
+    ((receipt,),) = hand(mta, mail.letter(), to("anna@example.org"))
 
-    assert b"from %s (" % NAME.encode() in delivered(postfix, receipt)[0].raw
+    assert b"from %s (" % NAME.encode() in delivered(mta, receipt)[0].raw
 
 
 def test_international_addresses_and_fields_arrive(postfix: Postfix) -> None:
@@ -169,22 +188,19 @@ def test_international_addresses_and_fields_arrive(postfix: Postfix) -> None:
     assert (copy.account, copy.content) == ("zoë@example.org", b"X-Spam-Flag: YES\n" + as_stored(octets))
 
 
-def test_report_on_delivery_is_what_the_client_asked_for(postfix: Postfix) -> None:
-    envelope = replace(
-        ENVELOPE, mail_from="kim@example.org", mail_parameters=("RET=HDRS", "ENVID=QQ+2B314", "SIZE=1")
-    )
+def test_report_on_delivery_is_what_the_client_asked_for(mta: Mta) -> None:
+    name = f"QQ+{next(serial)}"
+    envelope = replace(ENVELOPE, mail_parameters=("RET=HDRS", f"ENVID={name.replace('+', '+2B')}", "SIZE=1"))
     recipient = Recipient("anna+junk@example.org", ("NOTIFY=SUCCESS", "ORCPT=rfc822;anna@example.org"))
     raw = mail.message("Not to be returned\n")
 
-    ((receipt,),) = hand(postfix, raw, Copy((recipient,)), envelope=envelope)
+    ((receipt,),) = hand(mta, raw, Copy((recipient,)), envelope=envelope)
 
-    delivered(postfix, receipt)
-    boxes = postfix.mailboxes / "example.org/kim/new"
-    wait_until(lambda: any(b"QQ+314" in path.read_bytes() for path in boxes.glob("*")))
-    (report,) = (octets for path in boxes.glob("*") if b"QQ+314" in (octets := path.read_bytes()))
+    delivered(mta, receipt)
+    report = mta.sink.wait_for(b"Original-Envelope-Id: %s\r\n" % name.encode()).content
     assert message_from_bytes(report).get_content_type() == "multipart/report"
-    assert b"Original-Recipient: rfc822;anna@example.org\n" in report
-    assert b"Action: delivered\n" in report
+    assert b"Original-Recipient: rfc822;anna@example.org\r\n" in report
+    assert b"Action: delivered" in report
     assert b"Not to be returned" not in report
 
 
@@ -226,10 +242,13 @@ def test_abandoned_copy_is_not_queued(postfix: Postfix) -> None:
     assert all("rcpt=1 quit=1" in line for line in ended())
 
 
-def test_recipient_whom_postfix_refuses_is_told(postfix: Postfix) -> None:
-    copy = to("anna@example.org", "anna@[192.0.2.999]")
-
-    (receipts,) = hand(postfix, mail.letter(), copy)
+@pytest.mark.parametrize(
+    ("mta", "refused"),
+    [("postfix", "anna@[192.0.2.999]"), ("sendmail", "nobody@example.org")],
+    indirect=["mta"],
+)
+def test_recipient_whom_the_mta_refuses_is_told(mta: Mta, refused: str) -> None:
+    (receipts,) = hand(mta, mail.letter(), to("anna@example.org", refused))
 
     assert [str(one.fate) for one in receipts] == ["accepted", "refused"]
     assert receipts[1].status.startswith("5")
