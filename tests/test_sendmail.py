@@ -9,6 +9,7 @@ from tests.servers import mail
 from tests.servers.sites import Site, Sites
 
 from tamis import config as configuration
+from tamis.resend.handover import LONGEST
 from tamis.wiring import sendmail, sendmail_remarks
 from tamis.wiring.remark import Status
 
@@ -115,7 +116,7 @@ def test_documented_wiring_passes_the_check(sites: Sites) -> None:
     site = sites.get("sendmail", "stream")
     config = configuration.load(str(site.milter.config))
 
-    found = list(sendmail_remarks.remarks(config, sendmail.read(sites.sendmail.cf)))
+    found = list(sendmail_remarks.remarks(config, sendmail.read(sites.sendmail.cf), LONGEST))
 
     assert [one.text for one in found if one.status is Status.FAILED] == []
     assert any(one.text == "Sendmail's F= of stream is T" for one in found)

@@ -16,7 +16,8 @@ from tests.servers.postfix import PROGRAMS, Postfix
 
 from tamis import config as configuration
 from tamis.config import Config
-from tamis.wiring import mta, postfix_remarks
+from tamis.resend.handover import LONGEST
+from tamis.wiring import mta
 from tamis.wiring import postfix as postfix_facts
 from tamis.wiring.postfix import Milter
 from tamis.wiring.remark import Remark, Status
@@ -74,9 +75,7 @@ class Host:
         for name, text in (("main.cf", "\n".join(lines) + "\n"), ("master.cf", self.master)):
             (self.folder / name).write_text(text)
             os.utime(self.folder / name, (0, 0))  # Postfix lets a file cool down for a second
-        postconf = postfix_facts.find()
-        assert postconf is not None
-        return list(postfix_remarks.remarks(toml(self.listen, extra), postfix_facts.read(postconf)))
+        return list(mta.remarks(toml(self.listen, extra), LONGEST))
 
     def troubles(self, extra: str = "", **main: str) -> list[tuple[str, str]]:
         """Return the status and text of what is not right."""
@@ -110,7 +109,7 @@ def test_the_documented_postfix_is_right(postfix: Postfix, monkeypatch: pytest.M
     listen = postfix.listeners["away"].milter
     path = Path(listen.removeprefix("unix:"))
     with closing(listening(path)):
-        found = list(mta.remarks(toml(listen)))
+        found = list(mta.remarks(toml(listen), LONGEST))
     path.unlink()
 
     assert [one.text for one in found if one.status is Status.FAILED] == []

@@ -13,15 +13,18 @@ import pytest
 from tests.servers.sites import Site, Sites
 
 from tamis import config as configuration
-from tamis.wiring import mta, postfix, sendmail
+from tamis.resend.handover import LONGEST
+from tamis.wiring import mta, postfix, sendmail, sendmail_remarks
 from tamis.wiring.remark import Remark, Status
 
 FLAGS = "T"
-TIMES = "C:30s;S:30s;R:2m;E:5m"
+TIMES = "C:30s;S:30s;R:5m;E:5m"
 DAEMONS = (
     "Name=MTA-v4, Family=inet, Port=smtp",
     "Name=ORIGINATING, Family=inet, Port=submission, M=Ea",
 )
+COPIES = "Name=copies, Addr=127.0.0.1, Port=10026, InputMailFilters="
+RELAY = '[resend]\nrelay = "inet:127.0.0.1:10026"\n'
 
 
 class Host:
@@ -55,7 +58,7 @@ class Host:
         lines += [f"O DontBlameSendmail={trust}"]
         self.file.write_text("\n".join(lines) + "\n")
         text = f'milter.listen = "{self.listen}"\nmail.domains = ["example.org"]\n{extra}'
-        found = mta.remarks(configuration.parse(text, "tamis.toml"))
+        found = mta.remarks(configuration.parse(text, "tamis.toml"), LONGEST)
         return [(one.status.value, one.text) for one in found if one.status is not Status.OK]
 
     def statuses(self, extra: str = "", **changes: str | tuple[str, ...]) -> list[str]:
@@ -153,6 +156,75 @@ def test_sendmail_must_wait_longer_than_tamis_thinks(host: Host, times: str, sta
     assert host.statuses(times=times) == statuses
 
 
+@pytest.mark.parametrize(
+    ("times", "statuses"),
+    [
+        ("R:261;E:261", []),
+        ("R:5m", []),  # E is 300 seconds then
+        ("R:2m;E:5m", ["warning"]),
+        ("R:5m;E:260s", ["warning"]),
+        ("R:60s;E:5m", ["failed"]),
+    ],
+)
+def test_sendmail_must_wait_longer_than_copies_take(host: Host, times: str, statuses: list[str]) -> None:
+    assert host.statuses(RELAY, times=times, daemons=(*DAEMONS, COPIES)) == statuses
+
+
+# --- The listener for copies -----------------------------------------------------------------------
+
+
+def test_a_daemon_for_copies_leads_past_tamis(host: Host) -> None:
+    assert host.troubles(RELAY, daemons=(*DAEMONS, COPIES)) == []
+
+
+def test_the_documented_daemon_for_copies_is_right(sendmail_site: Site, sites: Sites) -> None:
+    text = sendmail_site.milter.config.read_text() + RELAY.replace("10026", str(sites.sendmail.copies))
+    config = configuration.parse(text, "tamis.toml")
+
+    found = list(sendmail_remarks.remarks(config, sendmail.read(sites.sendmail.cf), LONGEST))
+
+    assert [one.status for one in found if "resend.relay" in one.text] == [Status.OK]
+    assert [one.text for one in found if "on their way" in one.text] == []
+
+
+@pytest.mark.parametrize("filters", ["", ", InputMailFilters=tamis", ", I=opendkim;tamis"])
+def test_copies_that_come_back_to_tamis_are_a_failure(host: Host, filters: str) -> None:
+    daemon = f"Name=copies, Addr=127.0.0.1, Port=10026{filters}"
+
+    ((status, text),) = host.troubles(RELAY, daemons=(*DAEMONS, daemon))
+
+    assert status == "failed"
+    assert text.startswith("Sendmail's daemon copies, resend.relay, asks Tamis")
+
+
+def test_the_daemon_for_the_world_is_none_for_copies(host: Host) -> None:
+    ((status, text),) = host.troubles(RELAY.replace("10026", "25"))
+
+    assert status == "failed"
+    assert text.startswith("Sendmail's daemon MTA-v4, resend.relay, asks Tamis")
+
+
+def test_a_daemon_that_wants_a_password_for_copies_is_a_failure(host: Host) -> None:
+    assert host.statuses(RELAY, daemons=(*DAEMONS, f"{COPIES}, M=Ea")) == ["failed"]
+
+
+def test_a_daemon_for_copies_that_others_reach_is_a_failure(host: Host) -> None:
+    daemon = COPIES.replace("Addr=127.0.0.1, ", "")
+
+    assert host.troubles(RELAY, daemons=(*DAEMONS, daemon)) == [
+        ("failed", "Sendmail takes mail at copies and does not ask Tamis")
+    ]
+
+
+def test_a_relay_that_is_no_daemon_of_sendmail_is_a_warning(host: Host) -> None:
+    text = f"{host.file} has no daemon at inet:127.0.0.1:10026: cannot tell whether copies come back to Tamis"
+
+    assert host.troubles(RELAY) == [("warning", text)]
+
+
+# --- What else must agree --------------------------------------------------------------------------
+
+
 def test_a_public_daemon_named_outgoing_fails(host: Host) -> None:
     assert host.statuses(daemons=("Name=ORIGINATING, Port=smtp",)) == ["failed"]
 
@@ -204,6 +276,6 @@ def test_a_file_that_cannot_be_read_is_a_warning(host: Host, monkeypatch: pytest
     monkeypatch.setattr(sendmail, "FILES", (host.file.parent,))
     text = f'milter.listen = "{host.listen}"\nmail.domains = ["example.org"]\n'
 
-    found: list[Remark] = list(mta.remarks(configuration.parse(text, "tamis.toml")))
+    found: list[Remark] = list(mta.remarks(configuration.parse(text, "tamis.toml"), LONGEST))
 
     assert [one.status for one in found] == [Status.WARNING]

@@ -16,7 +16,7 @@ from tamis.checks import clamd
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
-from tamis.resend import relay
+from tamis.resend import handover, relay
 from tamis.resend.connection import RelayUnavailable
 from tamis.service import parts
 from tamis.wiring import mta
@@ -72,7 +72,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield _models(config)
     yield from _relay(config)
     yield from _metrics(config)
-    yield from (Line("mta", one.status, one.text) for one in mta.remarks(config))
+    yield from (Line("mta", one.status, one.text) for one in mta.remarks(config, handover.LONGEST))
 
 
 def _store(config: Config) -> Line:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tamis.address import InetAddress
+from tamis.wiring import ports
 
 FOLDERS = ("/usr/sbin", "/usr/local/sbin")  # not in every user's PATH
 PARAMETERS = (
     "compatibility_level",
+    "content_filter",
     "inet_interfaces",
     "mail_owner",
     "mailbox_transport",
@@ -30,8 +32,16 @@ PARAMETERS = (
     "receive_override_options",
     "recipient_delimiter",
     "relay_domains",
+    "smtpd_client_restrictions",
+    "smtpd_data_restrictions",
+    "smtpd_end_of_data_restrictions",
+    "smtpd_helo_restrictions",
     "smtpd_milter_maps",
     "smtpd_milters",
+    "smtpd_recipient_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_tls_security_level",
     "virtual_alias_domains",
     "virtual_mailbox_domains",
     "virtual_transport",
@@ -60,8 +70,13 @@ class Service:
 
     def milters(self, parameter: str) -> Iterator[Milter]:
         """Yield the milters that mail of this service goes through."""
-        if "no_milters" not in words(self.parameters["receive_override_options"]):
+        if self.asks_milters:
             yield from milters(self.parameters[parameter])
+
+    @property
+    def asks_milters(self) -> bool:
+        """Whether it asks those that a parameter names."""
+        return "no_milters" not in words(self.parameters["receive_override_options"])
 
     @property
     def port(self) -> str:
@@ -71,12 +86,19 @@ class Service:
     @property
     def is_public(self) -> bool:
         """Whether others than this host reach it."""
-        place, _, kind = self.name.partition("/")
-        host = place.rpartition(":")[0].strip("[]")
-        if kind != "inet":
-            return kind == "pass"  # behind postscreen(8)
-        hosts = [host] if host else words(self.parameters["inet_interfaces"])
-        return not all(one == "loopback-only" or InetAddress(one, 0).is_loopback for one in hosts)
+        if not self.name.endswith("/inet"):
+            return self.name.endswith("/pass")  # behind postscreen(8)
+        return not all(ports.is_loopback(one) for one in self._hosts)
+
+    def listens_at(self, where: InetAddress) -> bool:
+        """Tell whether a connection to an address of this host leads here."""
+        return self.name.endswith("/inet") and any(ports.leads(where, one, self.port) for one in self._hosts)
+
+    @property
+    def _hosts(self) -> list[str]:
+        """Where it listens, as inet_interfaces writes it."""
+        host = self.name.partition("/")[0].rpartition(":")[0].strip("[]")
+        return [host] if host else words(self.parameters["inet_interfaces"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,27 +38,26 @@ class Use:
 def remarks(config: Config, postfix: Postfix) -> Iterator[Remark]:
     """Yield a remark on each thing that Tamis needs."""
     ours = address.parse(config.milter.listen)
-    uses = [use for one in postfix.listeners if (use := _use(one, "smtpd_milters", ours))]
+    uses, local = listening(config, postfix), by_programs(config, postfix)
     yield from _listeners(config, postfix, uses)
-    local = postfix.cleanup and _use(postfix.cleanup, "non_smtpd_milters", ours)
     if local:
         yield ok("Postfix's non_smtpd_milters names Tamis")
         uses.append(local)
     else:
         text = "Postfix's non_smtpd_milters does not name Tamis: mail of this host's programs is not filtered"
         yield warning(text)
-    yield from _each(uses, lambda use: _socket(use, ours, postfix))
-    yield from _each(uses, lambda use: _default_action(use, config, postfix))
-    yield from _each(uses, lambda use: _content_timeout(use, config))
-    yield from _each(uses, lambda use: _command_timeout(use, config))
-    yield from _each(uses, _protocol)
+    yield from each(uses, lambda use: _socket(use, ours, postfix))
+    yield from each(uses, lambda use: _default_action(use, config, postfix))
+    yield from each(uses, lambda use: _content_timeout(use, config))
+    yield from each(uses, lambda use: _command_timeout(use, config))
+    yield from each(uses, _protocol)
     yield from _directions(config, uses)
     yield from _sizes(config, postfix)
     yield from _delimiter(config, postfix)
     yield from _domains(config, postfix)
 
 
-def _each(uses: list[Use], judge: Callable[[Use], Remark | None]) -> Iterator[Remark]:
+def each(uses: list[Use], judge: Callable[[Use], Remark | None]) -> Iterator[Remark]:
     """Yield what is said of the services: once where it is the same, else with their names."""
     found: dict[Remark, list[str]] = {}
     for use in uses:
@@ -69,6 +68,19 @@ def _each(uses: list[Use], judge: Callable[[Use], Remark | None]) -> Iterator[Re
 
 
 # --- Who asks Tamis --------------------------------------------------------------------------------
+
+
+def listening(config: Config, postfix: Postfix) -> list[Use]:
+    """Return the listeners that ask Tamis."""
+    ours = address.parse(config.milter.listen)
+    return [use for one in postfix.listeners if (use := _use(one, "smtpd_milters", ours))]
+
+
+def by_programs(config: Config, postfix: Postfix) -> Use | None:
+    """Return what asks Tamis about mail of this host's programs."""
+    if postfix.cleanup is None:
+        return None
+    return _use(postfix.cleanup, "non_smtpd_milters", address.parse(config.milter.listen))
 
 
 def _use(service: Service, parameter: str, ours: address.Address) -> Use | None:
@@ -189,7 +201,7 @@ def _default_action(use: Use, config: Config, postfix: Postfix) -> Remark:
 def _content_timeout(use: Use, config: Config) -> Remark:
     text = use.value("content_timeout")
     name = f"Postfix's milter_content_timeout ({text})"
-    patience = _seconds(text)
+    patience = seconds(text)
     if patience is None:
         return warning(f"{name} cannot be read")
     if patience <= config.milter.deadline:
@@ -201,7 +213,7 @@ def _content_timeout(use: Use, config: Config) -> Remark:
 
 def _command_timeout(use: Use, config: Config) -> Remark | None:
     text = use.value("command_timeout")
-    patience = _seconds(text)
+    patience = seconds(text)
     if patience is not None and patience >= config.store.timeout:
         return None
     return warning(
@@ -209,7 +221,7 @@ def _command_timeout(use: Use, config: Config) -> Remark | None:
     )
 
 
-def _seconds(text: str) -> float | None:
+def seconds(text: str) -> float | None:
     """Return the seconds of a time as postconf(5) writes it: s, m, h, d, w, and seconds without."""
     try:
         return float(text) if text.isdecimal() else units.duration(text.replace("w", "weeks"))

@@ -9,29 +9,31 @@ from pathlib import Path
 
 from tamis import address
 from tamis.config import Config
-from tamis.wiring import reach
+from tamis.wiring import ports, reach
 from tamis.wiring.remark import Remark, failed, ok, warning
 from tamis.wiring.sendmail import Daemon, Milter, Sendmail
 
 PUBLIC = frozenset({"smtp", "25"})
 SUBMISSION = frozenset({"submission", "587", "smtps", "submissions", "465"})
+PAGE = "see docs/install-sendmail.md"
 # Seconds, where T= does not say (Sendmail Installation and Operation Guide, section 5.11): for any answer,
 # and in all for that to the end of a message.
 TIMEOUTS = {"R": 10.0, "E": 300.0}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def remarks(config: Config, sendmail: Sendmail) -> Iterator[Remark]:
-    """Yield a remark on each thing that Tamis needs."""
+def remarks(config: Config, sendmail: Sendmail, handing_over: float) -> Iterator[Remark]:
+    """Yield a remark on each thing that Tamis needs; copies may take so many seconds."""
     ours = address.parse(config.milter.listen)
     milter = next((one for one in sendmail.milters if _same(one.socket, ours)), None)
     if milter is None:
-        yield failed(f"{sendmail.file} has no milter at {config.milter.listen}: see docs/install-sendmail.md")
+        yield failed(f"{sendmail.file} has no milter at {config.milter.listen}: {PAGE}")
         return
     yield from _daemons(config, sendmail, milter)
     yield from _socket(ours, sendmail)
     yield _action(config, milter)
-    yield from _timeouts(config, milter)
+    yield from _timeouts(config, milter, handing_over)
+    yield from _copies(config, sendmail, milter)
     size = sendmail.options.get("maxmessagesize", "0")
     if not size.isdecimal() or not 0 < int(size) <= config.milter.max_message:
         text = f"Sendmail's MaxMessageSize is {size}"
@@ -61,13 +63,36 @@ def _daemons(config: Config, sendmail: Sendmail, milter: Milter) -> Iterator[Rem
     for one in sendmail.daemons:
         if one in asking:
             yield from _direction(config, one)
-        else:
+        elif not (_is_loopback(one) and _takes_copies(config, one)):
             text = f"Sendmail takes mail at {one.name} and does not ask Tamis"
             yield warning(text) if _is_loopback(one) else failed(text)
 
 
 def _is_loopback(daemon: Daemon) -> bool:
-    return bool(daemon.address) and address.InetAddress(daemon.address, 0).is_loopback
+    return ports.is_loopback(daemon.address)
+
+
+def _takes_copies(config: Config, daemon: Daemon) -> bool:
+    where = address.parse(config.resend.relay) if config.resend.relay else None
+    return isinstance(where, address.InetAddress) and ports.leads(where, daemon.address, daemon.port)
+
+
+def _copies(config: Config, sendmail: Sendmail, milter: Milter) -> Iterator[Remark]:
+    """Say whether copies come back, if Tamis makes any."""
+    if not config.resend.relay:
+        return
+    found = [one for one in sendmail.daemons if _takes_copies(config, one)]
+    for one in found:
+        name = f"Sendmail's daemon {one.name}, resend.relay,"
+        if milter.name in one.milters:
+            yield failed(f"{name} asks Tamis, to which each copy comes back: InputMailFilters= ({PAGE})")
+        else:
+            yield ok(f"{name} leads past Tamis")
+        if "a" in one.modifiers:
+            yield failed(f"{name} takes no copy without AUTH: M= without a ({PAGE})")
+    if not found:
+        text = f"{sendmail.file} has no daemon at {config.resend.relay}"
+        yield warning(f"{text}: cannot tell whether copies come back to Tamis")
 
 
 def _direction(config: Config, daemon: Daemon) -> Iterator[Remark]:
@@ -122,13 +147,19 @@ def _action(config: Config, milter: Milter) -> Remark:
     return failed(f"{text} is not set: malware comes through while Tamis is away, against antivirus.on_error")
 
 
-def _timeouts(config: Config, milter: Milter) -> Iterator[Remark]:
+def _timeouts(config: Config, milter: Milter, handing_over: float) -> Iterator[Remark]:
     deadline = config.milter.deadline
+    longest = deadline + handing_over if config.resend.relay else deadline
     for letter, default in TIMEOUTS.items():
         patience = _seconds(milter, letter, default)
         text = f"Sendmail's T={letter} of {milter.name} ({patience:.0f}s)"
         if patience <= deadline:
             yield failed(f"{text} is not above milter.deadline ({deadline:.0f}s): it gives up first")
+        elif patience <= longest:
+            yield warning(
+                f"{text} is not above milter.deadline and the {handing_over:.0f}s of copies: "
+                f"it may give up while they are on their way; {letter}:{longest + 1:.0f}s"
+            )
         else:
             yield ok(f"{text} is above milter.deadline")
 
