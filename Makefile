@@ -53,9 +53,10 @@ format: dev ## Format the code and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: dev ## Measure beside a null milter and rspamd, on the same messages in the same run
+bench: dev ## Measure beside a null milter and rspamd on the same messages, and what each means costs
 	@tests/unpack rspamd || echo 'going on without rspamd'
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.means
 
 faults: dev ## Let all fail that can fail while mail flows, and count what is lost: nothing
 	@tests/unpack clamav-daemon postfix

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import messages, processes, report, servers
+from tests.bench import messages, processes, report, runs, servers
 from tests.bench.frames import Mail
 from tests.bench.load import Load
 from tests.bench.servers import Server, ServerError
@@ -29,7 +29,7 @@ ABOUT = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a message was not judged."""
     options = _parser().parse_args(arguments)
-    mails = _mails(options.corpus, options.messages * options.rounds)
+    mails = messages.some(options.messages * options.rounds, options.corpus)
     octets = sum(
         len(one.body) + sum(len(name) + len(value) + 3 for name, value in one.fields) for one in mails
     )
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=ABOUT)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--messages", type=int, default=400, help="messages for each server in a round")
-    parser.add_argument("--connections", type=_numbers, default=(1, 8, 32, 200), help="such as 1,8,32,200")
+    parser.add_argument("--connections", type=integers, default=(1, 8, 32, 200), help="such as 1,8,32,200")
     parser.add_argument("--per-connection", type=int, default=1, help="messages that a connection carries")
     parser.add_argument(
         "--servers", type=lambda text: text.split(","), default=SERVERS, help="such as null,tamis-1"
@@ -67,15 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def integers(text: str) -> tuple[int, ...]:
+    """Return the numbers in a text such as 1,8."""
     return tuple(map(int, text.split(",")))
-
-
-def _mails(corpus: Sequence[Path], count: int) -> list[Mail]:
-    if not corpus:
-        return messages.generated(count)
-    mails = messages.shuffled(list(messages.corpus(corpus)))
-    return list(itertools.islice(itertools.cycle(mails), count))
 
 
 def _start(name: str, folder: Path, stack: ExitStack) -> Server | None:
@@ -114,28 +108,8 @@ def _measure(
                 load.run(32, numbers=numbers)
                 processes.settle(one.pids())
         for connections in options.connections:
-            turn = number % len(running)
-            for index in (*range(turn, len(running)), *range(turn)):
-                yield _cell(running[index], loads[index], number=number, connections=connections, ids=numbers)
-
-
-def _cell(server: Server, load: Load, *, number: int, connections: int, ids: Iterator[int]) -> report.Cell:
-    pids = server.pids()
-    before = processes.cpu(pids)
-    outcome = load.run(connections, numbers=ids)
-    processes.settle(pids)  # what is done after the answer belongs to the message, too
-    return report.Cell(
-        server=server.name,
-        number=number,
-        connections=connections,
-        messages=sum(outcome.verdicts.values()),
-        cpu=processes.cpu(pids) - before,
-        seconds=outcome.seconds,
-        p50=outcome.latency(0.5),
-        p99=outcome.latency(0.99),
-        generator=outcome.cpu,
-        verdicts=dict(outcome.verdicts),
-    )
+            for one, load in runs.in_turn(list(zip(running, loads, strict=True)), number):
+                yield runs.run(one, load, name=one.name, number=number, connections=connections, ids=numbers)
 
 
 def _print(cells: Sequence[report.Cell], memory: dict[str, list[processes.Memory | None]]) -> None:

@@ -80,7 +80,7 @@ class Line:
 
 def negotiate(where: str) -> wire.Options:
     """Return what the filter at an address wants; raise OSError or ProtocolError."""
-    with _connect(where) as channel:
+    with connect(where) as channel:
         channel.settimeout(10)
         channel.sendall(OFFER)
         decoder = wire.Decoder()
@@ -151,7 +151,7 @@ class _Run:
     def _open(self) -> None:
         if self._next is None:
             return
-        channel = _connect(self._where)
+        channel = connect(self._where)
         channel.setblocking(False)
         line = Line(channel, self._per_connection)
         self._lines[channel.fileno()] = line
@@ -248,7 +248,8 @@ class _Run:
         self._begin(line)
 
 
-def _connect(where: str) -> socket.socket:
+def connect(where: str) -> socket.socket:
+    """Return a connection to an address such as unix:/path."""
     address = parse(where)
     if isinstance(address, UnixAddress):
         channel = socket.socket(socket.AF_UNIX)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from ipaddress import ip_address
+from itertools import cycle, islice
 from pathlib import Path
 
 from tests.bench.frames import Mail
@@ -43,6 +44,13 @@ def generated(count: int, *, seed: int = 1) -> list[Mail]:
         mails.append(_invent(chance, len(mails)))
     chance.shuffle(mails)
     return mails[:count]
+
+
+def some(count: int, collections: Sequence[Path] = ()) -> list[Mail]:
+    """Return messages of collections, over again where they are too few, or else invented ones."""
+    if not collections:
+        return generated(count)
+    return list(islice(cycle(shuffled(list(corpus(collections)))), count))
 
 
 def shuffled(mails: list[Mail], *, seed: int = 1) -> list[Mail]:

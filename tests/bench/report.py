@@ -29,6 +29,7 @@ class Cell:
     p99: float
     generator: float  # CPU seconds of the MTA's part
     verdicts: dict[str, int]
+    relay: float = 0.0  # CPU seconds of the one that takes copies
 
     @property
     def micros(self) -> float:
@@ -78,7 +79,11 @@ def ratios(cells: Sequence[Cell]) -> list[Ratio]:
 
 def table(cells: Sequence[Cell]) -> Iterable[str]:
     """Return the lines of the table of medians."""
-    yield "server      connections  CPU us/message  messages/s   p50 ms   p99 ms  generator us"
+    with_relay = any(one.relay for one in cells)
+    yield (
+        "server      connections  CPU us/message  messages/s   p50 ms   p99 ms  generator us"
+        + "  relay us" * with_relay
+    )
     for name in dict.fromkeys(one.server for one in cells):
         for connections in dict.fromkeys(one.connections for one in cells):
             here = [one for one in cells if (one.server, one.connections) == (name, connections)]
@@ -90,6 +95,8 @@ def table(cells: Sequence[Cell]) -> Iterable[str]:
                 f" {_median(one.p50 for one in here) * 1e3:8.2f}"
                 f" {_median(one.p99 for one in here) * 1e3:8.2f}"
                 f" {_median(one.generator / one.messages * 1e6 for one in here):13.0f}"
+                + f" {_median(one.relay / one.messages * 1e6 for one in here):9.0f}"
+                * with_relay
             )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench import processes
+from tests.bench.load import connect
+from tests.servers.clamd import free_port
 
 ROOT = Path(__file__).parents[2]
 UNPACKED = ROOT / "var" / "debian" / "rspamd"
@@ -126,6 +129,25 @@ def tamis(
     return _start(folder.name, command, folder=folder, where=where)
 
 
+def tickets(folder: Path) -> Iterator[dict[str, object]]:
+    """Yield the tickets of the messages whose queue IDs are a load's, from the store of a Tamis."""
+    config = folder / "tamis.toml"
+    command = [sys.executable, "-m", "tamis", "tickets", "--json", "--config", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
+        if reader.stdout is not None:
+            for ticket in map(json.loads, reader.stdout):
+                if str(ticket["queue_id"]).startswith("4B"):
+                    yield ticket
+
+
+def relay(folder: Path) -> Server:
+    """Start the relay that takes every copy."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.relay", str(port)]
+    return _start("relay", command, folder=folder, where=f"inet:127.0.0.1:{port}")
+
+
 def rspamd(folder: Path, *, workers: int = 1) -> Server | None:
     """Start rspamd as a milter that scans by itself; None where there is none."""
     program = shutil.which("rspamd")
@@ -203,11 +225,10 @@ def _start(
 
 
 def _listens(where: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(where.removeprefix("unix:"))
-        except OSError:
-            return False
+    try:
+        connect(where).close()
+    except OSError:
+        return False
     return True
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log = server.log.read_text(errors="replace").splitlines()
     if options.messages:
         log = [line for line in log if not EXPLAINED.search(line)]
-    result = judge(sent, outcome, _tickets(options.folder / "tamis.toml"), log)
+    result = judge(sent, outcome, servers.tickets(options.folder), log)
     for name, number in sorted(result.counts.items()):
         print(f"{number:8} {name}")
     print(f"{sent} messages in {outcome.seconds:.1f} s at {options.connections} connections")
@@ -106,16 +104,6 @@ def _loads(where: str, mails: Iterable[Mail], per_connection: int) -> Iterator[L
     waiting = iter(mails)
     while batch := list(itertools.islice(waiting, AT_ONCE)):
         yield Load(where, batch, per_connection=per_connection)
-
-
-def _tickets(config: Path) -> Iterator[dict[str, object]]:
-    """Yield the tickets of the messages whose queue IDs are the load's."""
-    command = [sys.executable, "-m", "tamis", "tickets", "--json", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
-        if reader.stdout is not None:
-            for ticket in map(json.loads, reader.stdout):
-                if str(ticket["queue_id"]).startswith("4B"):
-                    yield ticket
 
 
 if __name__ == "__main__":
