@@ -203,7 +203,8 @@ class Store:
         jobs: list[AnyJob | None] = []
         try:
             jobs.append(self._jobs.get(timeout=max(0.0, self._next_look - time.monotonic())))
-            if self._company > 0:
+            # A copy that is out and not remembered would go out twice, did we end now: it waits for nobody.
+            if self._company > 0 and not isinstance(jobs[0], Remembrance):
                 time.sleep(GATHER)
             while len(jobs) < AT_ONCE:
                 jobs.append(self._jobs.get_nowait())
