@@ -19,7 +19,6 @@ ENVELOPE_ID = "QQ314159"
 
 def arrived(site: Site, raw: bytes) -> dict[str, Delivered]:
     """Return what came into mailboxes of a message, by account."""
-    assert isinstance(site.mta, Postfix)
     token = mail.message_id(raw).encode()
     return {one.account: one for one in site.mta.arrived() if token in one.raw}
 

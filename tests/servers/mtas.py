@@ -93,5 +93,8 @@ class Mta(Protocol):
     def delivered(self, queue_id: str) -> Sequence[Delivered]:
         """Return what came into mailboxes of a queued message, once it has left the queue."""
 
+    def arrived(self) -> Sequence[Delivered]:
+        """Return all that ever came into mailboxes, once nothing is in a queue."""
+
     def stop(self) -> None:
         """Stop all of it."""

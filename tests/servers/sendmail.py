@@ -143,6 +143,14 @@ class Sendmail:
     def delivered(self, queue_id: str) -> Sequence[Delivered]:
         """Return what came into mailboxes of a queued message, once it has left the queue."""
         wait_until(lambda: not any((self._folder / "queue").glob(f"?f{queue_id}")))
+        return self._in_mailboxes(queue_id)
+
+    def arrived(self) -> Sequence[Delivered]:
+        """Return all that ever came into mailboxes, once nothing is in the queue."""
+        wait_until(lambda: not any((self._folder / "queue").glob("?f*")))
+        return self._in_mailboxes("")
+
+    def _in_mailboxes(self, queue_id: str) -> Sequence[Delivered]:
         copies = sorted(self._mailboxes.copies, key=lambda one: one.recipient)
         found = (read_back(one.content, *_place(one.recipient), queue_id=queue_id) for one in copies)
         return [one for one in found if one is not None]
