@@ -57,6 +57,11 @@ class Guard:
         self._calls = 0
         self.over: Callable[[], object] = lambda: None  # called when it has taken some
 
+    @property
+    def remembers(self) -> bool:
+        """Whether any are kept."""
+        return bool(self.kept)
+
     async def accepted(self, keys: Sequence[bytes], *, about_to_add: bool = True) -> frozenset[bytes]:
         """Return those that are kept."""
         self._count()
@@ -153,7 +158,7 @@ def test_the_relay_knows_us_by_the_guards_name(world: World) -> None:
 
 def test_without_copies_nothing_is_handed_over(world: World) -> None:
     assert world.deliver(ALIKE) == ALIKE
-    assert (world.server.commands, world.guard.about_to_add, world.turns) == ([], [False], 0)
+    assert (world.server.commands, world.guard.about_to_add, world.turns) == ([], [], 0)
 
 
 def test_who_was_sent_a_copy_gets_none_when_the_message_comes_again(world: World) -> None:

@@ -7,16 +7,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.stores import NOON, FullDatabase, locked, make_config, make_ticket, path_of, running, stored
+from tests.stores import (
+    NOON,
+    FullDatabase,
+    locked,
+    make_config,
+    make_ticket,
+    path_of,
+    running,
+    stored,
+    until,
+)
 
 from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
-from tamis.store import copies
+from tamis.store import copies, recent
 from tamis.store.thread import Store
 
 KEYS = [bytes([number]) * 32 for number in range(100)]
 ANNA, BOB, CAROL = KEYS[:3]
 MINUTE = 60_000  # milliseconds
+RELAYED = '[resend]\nrelay = "inet:127.0.0.1:10026"\n'
 
 
 class Clock:
@@ -35,7 +46,7 @@ def kept(config: Config) -> Sequence[object]:
 
 
 def test_keys_are_in_the_database_when_remember_returns(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> Sequence[object]:
         async with running(config) as store:
@@ -47,7 +58,7 @@ def test_keys_are_in_the_database_when_remember_returns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("about_to_add", [True, False])
 def test_remembered_keys_and_no_others_are_accepted_ones(tmp_path: Path, about_to_add: bool) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> frozenset[bytes]:
         async with running(config) as store:
@@ -59,7 +70,7 @@ def test_remembered_keys_and_no_others_are_accepted_ones(tmp_path: Path, about_t
 
 
 def test_another_process_knows_what_was_remembered(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> tuple[frozenset[bytes], frozenset[bytes]]:
         async with running(config) as store, running(config) as other:
@@ -70,8 +81,60 @@ def test_another_process_knows_what_was_remembered(tmp_path: Path) -> None:
     assert set(asyncio.run(act())) == {frozenset({ANNA, BOB})}
 
 
+def test_what_another_process_remembers_is_soon_known_without_a_query(tmp_path: Path) -> None:
+    config = make_config(tmp_path, more=RELAYED)
+
+    async def act() -> frozenset[bytes]:
+        async with running(config) as store, running(config) as other:
+            assert await until(lambda: not store.remembers)
+            await other.remember([ANNA])
+            assert await until(lambda: store.remembers)
+            path_of(config).unlink()
+            return await store.accepted([ANNA, BOB], about_to_add=False)
+
+    assert asyncio.run(act()) == {ANNA}
+
+
+def test_nothing_is_taken_for_forgotten_before_the_first_look(tmp_path: Path) -> None:
+    config = make_config(tmp_path, more=RELAYED)
+
+    async def act() -> bool:
+        async with running(config) as store:
+            return store.remembers
+
+    assert asyncio.run(act())
+
+
+def test_more_than_memory_takes_are_asked_of_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "MOST", 1)
+    config = make_config(tmp_path, more=RELAYED)
+
+    async def act() -> frozenset[bytes]:
+        async with running(config) as store:
+            assert await until(lambda: not store.remembers)
+            await store.remember([ANNA, BOB])
+            return await store.accepted([ANNA, BOB, CAROL], about_to_add=False)
+
+    assert asyncio.run(act()) == {ANNA, BOB}
+
+
+def test_memory_forgets_what_counts_no_more(tmp_path: Path) -> None:
+    config = make_config(tmp_path, more=RELAYED)
+    clock = Clock()
+
+    async def act() -> bool:
+        async with running(config, now=clock) as store:
+            await store.remember([ANNA])
+            clock.time += 61 * MINUTE
+            return await until(lambda: not store.remembers)
+
+    assert asyncio.run(act())
+
+
 def test_next_process_knows_what_was_remembered(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> frozenset[bytes]:
         async with running(config) as store:
@@ -83,7 +146,7 @@ def test_next_process_knows_what_was_remembered(tmp_path: Path) -> None:
 
 
 def test_no_keys_are_nothing(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> frozenset[bytes]:
         async with running(config) as store:
@@ -95,7 +158,7 @@ def test_no_keys_are_nothing(tmp_path: Path) -> None:
 
 
 def test_concurrent_messages_hear_of_their_own_keys_alone(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> Sequence[frozenset[bytes]]:
         async with running(config) as store:
@@ -108,7 +171,7 @@ def test_concurrent_messages_hear_of_their_own_keys_alone(tmp_path: Path) -> Non
 
 
 def test_two_attempts_at_one_message_may_remember_the_same_copies(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> None:
         async with running(config) as store, running(config) as other:
@@ -122,7 +185,7 @@ def test_two_attempts_at_one_message_may_remember_the_same_copies(tmp_path: Path
 
 @pytest.mark.parametrize("about_to_add", [True, False])
 def test_keys_count_for_as_long_as_is_configured(tmp_path: Path, about_to_add: bool) -> None:
-    config = make_config(tmp_path, more='[resend]\nremember = "10m"')
+    config = make_config(tmp_path, more=RELAYED + 'remember = "10m"\n')
     clock = Clock()
 
     async def act() -> list[frozenset[bytes]]:
@@ -138,7 +201,7 @@ def test_keys_count_for_as_long_as_is_configured(tmp_path: Path, about_to_add: b
 
 
 def test_old_keys_are_deleted_when_the_next_copy_is_due(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
     clock = Clock()
 
     async def act() -> None:
@@ -155,7 +218,7 @@ def test_old_keys_are_deleted_when_the_next_copy_is_due(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_remembered_again_counts_from_then_on(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
     clock = Clock()
 
     async def act() -> frozenset[bytes]:
@@ -173,7 +236,7 @@ def test_many_old_keys_go_some_at_a_time_and_count_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "FORGOTTEN", 30)
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
     clock = Clock()
 
     async def act() -> list[tuple[frozenset[bytes], int]]:
@@ -198,7 +261,7 @@ async def fails(store: Store, *, about_to_add: bool = True) -> tuple[bool, bool]
 
 
 def test_locked_database_is_unavailable_and_comes_back(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> list[tuple[bool, bool]]:
         async with running(config) as store:
@@ -211,7 +274,7 @@ def test_locked_database_is_unavailable_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_who_adds_no_copy_waits_for_no_lock(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> frozenset[bytes]:
         async with running(config) as store:
@@ -223,7 +286,7 @@ def test_who_adds_no_copy_waits_for_no_lock(tmp_path: Path) -> None:
 
 
 def test_full_disk_shows_before_a_copy_is_out_and_comes_back(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
     database = FullDatabase(config.store)
 
     async def act() -> list[tuple[bool, bool]]:
@@ -236,7 +299,7 @@ def test_full_disk_shows_before_a_copy_is_out_and_comes_back(tmp_path: Path) -> 
 
 
 def test_asking_before_a_copy_writes_to_the_disk(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> tuple[int, int, int]:
         async with running(config) as store:
@@ -254,7 +317,7 @@ def test_asking_before_a_copy_writes_to_the_disk(tmp_path: Path) -> None:
 
 
 def test_missing_database_is_unavailable(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
     path_of(config).unlink()
 
     async def act() -> list[tuple[bool, bool]]:
@@ -265,7 +328,7 @@ def test_missing_database_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_what_is_out_is_remembered_though_nobody_waits_any_more(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> None:
         async with running(config) as store:
@@ -285,7 +348,7 @@ def test_what_is_out_is_remembered_though_nobody_waits_any_more(tmp_path: Path) 
 
 
 def test_close_writes_what_waits(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> None:
         async with running(config) as store:
@@ -300,7 +363,7 @@ def test_close_writes_what_waits(tmp_path: Path) -> None:
 
 
 def test_closed_store_is_unavailable(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = make_config(tmp_path, more=RELAYED)
 
     async def act() -> tuple[bool, bool]:
         async with running(config) as store:

@@ -36,10 +36,15 @@ class Tickets(Protocol):
 class CopyGuard(Protocol):
     """Which copies the relay has accepted already, so that none goes out twice when the MTA tries again."""
 
+    @property
+    def remembers(self) -> bool:
+        """Whether there may be any that count."""
+
     async def accepted(self, keys: Sequence[bytes], *, about_to_add: bool = True) -> frozenset[bytes]:
         """Return those keys that were remembered not too long ago; raise StoreUnavailable.
 
-        Where some are about to be added, the store has shown by then that it takes them.
+        Where some are about to be added, the store has shown by then that it takes them, and knows all that
+        any process has remembered. Else it may not know yet what another one has, within the last second.
         """
 
     async def remember(self, keys: Sequence[bytes]) -> None:

@@ -54,6 +54,8 @@ class Copies:
         """
         if message.omitted:  # no copy can be made of it, nor was any
             return plan
+        if not plan.copies and not self._guard.remembers:
+            return plan
         if len(message.body) > BIG:
             await asyncio.to_thread(lambda: message.fingerprint)
         keys = self._keys(message, plan, allowed)

@@ -98,7 +98,7 @@ def store(config: Config, loop: asyncio.AbstractEventLoop, *, metrics: Metrics =
     tables, sources = _sources(config, database)
     accounts = Accounts(config, sources, tables)
     watched = list(dict.fromkeys((tables, *sources)))
-    remember = config.resend.remember
+    remember = config.resend.remember if config.resend.relay else None
     return Store(database, accounts, watched=watched, remember=remember, loop=loop, metrics=metrics)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, delete, select
 
 from tamis.store import dialect
+from tamis.store.recent import MOST
 from tamis.store.schema import copy_guard
 from tamis.store.settings import chunks
 
@@ -26,6 +27,13 @@ def accepted(connection: Connection, keys: Iterable[bytes], *, since: int) -> fr
     for some in chunks(_sorted(keys)):
         found.update(connection.execute(known.where(copy_guard.c.key.in_(some))).scalars())
     return frozenset(found)
+
+
+def latest(connection: Connection, *, since: int) -> dict[bytes, int]:
+    """Return keys that were remembered after a time, and when: the oldest first, one more than is kept."""
+    known = select(copy_guard.c.key, copy_guard.c.time).where(copy_guard.c.time > since)
+    rows = connection.execute(known.order_by(copy_guard.c.time).limit(MOST + 1))
+    return {row.key: row.time for row in rows}
 
 
 def rehearse(connection: Connection, keys: Iterable[bytes], *, since: int) -> None:

@@ -21,6 +21,7 @@ from tamis.interfaces import UNCOUNTED, Metrics, StoreUnavailable
 from tamis.preferences import Resolution
 from tamis.store import copies, tickets
 from tamis.store.database import Database, Refused
+from tamis.store.recent import SLACK, Recent
 from tamis.ticket import Ticket
 
 log = logging.getLogger(__name__)
@@ -100,16 +101,21 @@ class Store:
         resolver: Resolver,
         *,
         watched: Sequence[Watched],
-        remember: float,
+        remember: float | None,
         loop: asyncio.AbstractEventLoop,
         metrics: Metrics = UNCOUNTED,
         now: Callable[[], int] = milliseconds_now,
     ) -> None:
-        """Take the parts; copies are remembered for so many seconds, by a clock of Unix milliseconds."""
+        """Take the parts; copies are remembered for so many seconds, by a clock of Unix milliseconds.
+
+        None is for a process that hands no copies over.
+        """
         self._database = database
         self._resolver = resolver
         self._watched = watched
-        self._remembered = round(remember * 1000)  # milliseconds
+        self._remembered = None if remember is None else round(remember * 1000)  # milliseconds
+        self._recent = Recent()  # only touched on the loop
+        self._heard = 0  # Unix milliseconds of the latest copy that it was told of
         self._now = now
         self._loop = loop
         self._metrics = metrics
@@ -164,9 +170,16 @@ class Store:
         """Return those keys that were remembered not too long ago; raise StoreUnavailable."""
         if not keys:
             return frozenset()
+        if not about_to_add and (known := self._recent.among(keys, since=self._since())) is not None:
+            return known
         future: asyncio.Future[frozenset[bytes]] = self._loop.create_future()
         self._put(Recall(keys, about_to_add, future))
         return await future
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there may be copies that were remembered not too long ago."""
+        return not self._recent.is_empty
 
     async def remember(self, keys: Sequence[bytes]) -> None:
         """Return once it is durable that the copies of these keys were accepted; raise StoreUnavailable."""
@@ -227,6 +240,19 @@ class Store:
                 changed = True
         if changed:
             self._hand_over(self._cache.clear)
+        if self._remembered is not None:
+            self._listen()
+
+    def _listen(self) -> None:
+        """Hear which copies others have remembered."""
+        since = self._since()
+        try:
+            with self._database.reading() as connection:
+                found = copies.latest(connection, since=max(since, self._heard - SLACK))
+        except StoreUnavailable:
+            return
+        self._heard = max(found.values(), default=self._heard)
+        self._hand_over(lambda: self._recent.learn(found, since=since))
 
     def _work(self, jobs: Sequence[Job], act: Callable[[Sequence[Job]], None]) -> None:
         """Do jobs together; where the database takes one of them amiss, each by itself."""
@@ -276,12 +302,15 @@ class Store:
         self._hand_over(lambda: _tell(jobs, found))
 
     def _remember(self, jobs: Sequence[Remembrance]) -> None:
+        now = self._now()
         with self._database.writing() as connection:
-            copies.remember(connection, _keys(jobs), now=self._now())
+            copies.remember(connection, _keys(jobs), now=now)
+        found = dict.fromkeys(_keys(jobs), now)
+        self._hand_over(lambda: self._recent.learn(found, since=self._since()))
         self._hand_over(lambda: _succeed(jobs))
 
     def _since(self) -> int:
-        return self._now() - self._remembered
+        return self._now() - (self._remembered or 0)
 
     def _fail(self, jobs: Sequence[Job], text: str) -> None:
         self._metrics.store_failed()
