@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import settings
 from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
+from tests.servers.sites import deferring_site as deferring_site
 from tests.servers.sites import lenient_site as lenient_site
 from tests.servers.sites import network_site as network_site
 from tests.servers.sites import postfix as postfix

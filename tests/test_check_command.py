@@ -175,6 +175,13 @@ def test_a_missing_relay_is_a_warning(check: Check, clamd: Clamd) -> None:
     assert check.of("relay")[0][0] == "warning"
 
 
+def test_who_is_deferred_gets_more_than_what_all_of_them_want(check: Check, clamd: Clamd) -> None:
+    check(clamd.address, milter={"defer_mixed": True})
+
+    ((_, text),) = check.of("relay")
+    assert "who are not deferred get only what all of them want" in text
+
+
 def test_a_relay_that_offers_all_is_right(check: Check, clamd: Clamd, postfix: Postfix) -> None:
     where = f"inet:127.0.0.1:{postfix.copies}"
 

@@ -9,7 +9,6 @@ from tests.examples import member, resolution
 
 from tamis.policy.defer import deferred
 from tamis.preferences import Preferences, Resolution, SenderLists, Treatment
-from tamis.ticket import Direction
 
 DEFAULTS = Preferences()
 NO_GRAYMAIL = Preferences(graymail=False)
@@ -45,7 +44,7 @@ def group(*wishes: Preferences) -> Resolution:
     ],
 )
 def test_who_wants_something_else_is_deferred(wishes: Preferences) -> None:
-    reply = deferred(second(wishes), FIRST, Direction.INCOMING)
+    reply = deferred(second(wishes), FIRST)
 
     assert str(reply) == "452 4.5.3 This recipient needs a transaction of its own, try again later"
 
@@ -63,22 +62,18 @@ def test_who_wants_something_else_is_deferred(wishes: Preferences) -> None:
     ids=["equal", "learning", "folder", "empty lists", "antispam off", "graymail off"],
 )
 def test_what_does_not_show_in_a_message_defers_nobody(wishes: Preferences, first: Preferences) -> None:
-    assert deferred(second(wishes), resolution("anna@example.org", first), Direction.INCOMING) is None
-
-
-def test_who_submits_is_never_told_to_wait() -> None:
-    assert deferred(second(NO_ANTISPAM), FIRST, Direction.OUTGOING) is None
+    assert deferred(second(wishes), resolution("anna@example.org", first)) is None
 
 
 def test_a_group_whose_members_differ_is_accepted_as_the_first() -> None:
     mixed = group(DEFAULTS, NO_ANTISPAM)
 
-    assert deferred(mixed, mixed, Direction.INCOMING) is None
-    assert deferred(mixed, group(NO_ANTISPAM, DEFAULTS, DEFAULTS), Direction.INCOMING) is None
+    assert deferred(mixed, mixed) is None
+    assert deferred(mixed, group(NO_ANTISPAM, DEFAULTS, DEFAULTS)) is None
 
 
 def test_a_group_whose_members_differ_does_not_join_one_recipient_nor_he_it() -> None:
     mixed = group(DEFAULTS, NO_ANTISPAM)
 
-    assert deferred(mixed, FIRST, Direction.INCOMING) is not None
-    assert deferred(FIRST, mixed, Direction.INCOMING) is not None
+    assert deferred(mixed, FIRST) is not None
+    assert deferred(FIRST, mixed) is not None

@@ -9,7 +9,7 @@ from tests.examples import config, resolution
 
 from tamis.finding import Filter
 from tamis.message import Envelope
-from tamis.policy.direction import direction, wanted
+from tamis.policy.direction import direction, submitted, wanted
 from tamis.preferences import Preferences
 from tamis.ticket import Direction
 
@@ -52,6 +52,26 @@ def test_authenticated_submitted_and_internal_mail_is_outgoing(changes: dict[str
 )
 def test_all_other_mail_is_incoming(changes: dict[str, str | None]) -> None:
     assert direction(replace(OUTSIDE, **changes), config()) is Direction.INCOMING  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auth_user": "bob"},
+        {"daemon_name": "ORIGINATING"},
+        {"client_ip": "127.0.0.1", "client_name": "localhost"},
+        {"client_ip": None, "client_name": "localhost"},
+    ],
+)
+def test_what_a_client_of_ours_hands_in_is_submitted_whoever_its_sender_is(
+    changes: dict[str, str | None],
+) -> None:
+    assert submitted(replace(OUTSIDE, **changes), config())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("changes", [{}, {"mail_from": ""}, {"mail_from": "bob@example.org"}])
+def test_what_the_world_brings_is_not_submitted(changes: dict[str, str]) -> None:
+    assert not submitted(replace(OUTSIDE, **changes), config())  # type: ignore[arg-type]
 
 
 def test_networks_and_daemons_are_the_operators() -> None:

@@ -39,6 +39,12 @@ def front(request: pytest.FixtureRequest) -> Iterator[Echo]:
         yield one
 
 
+@pytest.fixture(scope="module", params=FRONTS)
+def asking_front(request: pytest.FixtureRequest) -> Iterator[Echo]:
+    with echo(request.param, {"defer_mixed": True}) as one:
+        yield one
+
+
 def send(
     front: Echo,
     *raws: bytes,
@@ -286,3 +292,68 @@ def test_threads_of_libmilter_share_one_heap(how: str, expected: bool) -> None:
     told = subprocess.run([sys.executable, "-c", HEAPS, how], stdout=subprocess.PIPE, check=True).stdout
 
     assert (told.count(b"<heap ") == 1) is expected
+
+
+def to(*names: str) -> Envelope:
+    return replace(ENVELOPE, recipients=tuple(Recipient(f"{name}@example.org") for name in names))
+
+
+def test_a_recipient_who_is_turned_away_is_none_of_the_messages(asking_front: Echo) -> None:
+    (answer,) = send(asking_front, RAW, envelope=to("bob", "later", "carol", "later2"))
+
+    start = "452 4.5.3 4XyZ: anna@example.net to bob@example.org"
+    assert dict(answer.refused) == {
+        "later@example.org": f"{start} and later@example.org, 0 turned away, 100%",
+        "later2@example.org": f"{start},carol@example.org and later2@example.org, 1 turned away, 100%",
+    }
+    assert [one["address"] for one in facts(answer)["recipients"]] == ["bob@example.org", "carol@example.org"]
+    assert digest(answer) == hashlib.sha256(RAW).hexdigest()
+
+
+def test_the_next_message_has_turned_nobody_away(asking_front: Echo) -> None:
+    answers = send(asking_front, RAW, RAW, envelope=to("bob", "later"))
+
+    assert answers[0] == answers[1]
+    assert " 0 turned away" in answers[1].refused[0][1]
+
+
+def test_nobody_is_turned_away_where_the_front_does_not_ask(front: Echo) -> None:
+    (answer,) = send(front, RAW, envelope=to("bob", "later"))
+
+    assert answer.refused == ()
+
+
+def test_a_recipient_about_whom_the_pipeline_failed_comes_again_and_others_go_on(asking_front: Echo) -> None:
+    (answer,) = send(asking_front, RAW, envelope=to("bob", "raise", "carol"))
+
+    ((_, reply),) = answer.refused
+    assert reply.startswith("451 4.7.1 ")
+    assert [one["address"] for one in facts(answer)["recipients"]] == ["bob@example.org", "carol@example.org"]
+    assert "pipeline failed error=ValueError" in asking_front.log()
+    assert "raise@" not in asking_front.log()
+
+
+HELLO = wire.connect("mail.example.net", "192.0.2.7", 25) + wire.helo("x") + wire.mail("anna@example.net")
+TWO = HELLO + wire.rcpt("bob@example.org") + wire.rcpt("later@example.org")
+NEXT_SESSION = b"\0\0\0\1K"  # SMFIC_QUIT_NC
+
+
+@pytest.mark.parametrize(
+    ("steps", "told", "expected"),
+    [(wire.ALL_STEPS, TWO + NEXT_SESSION + TWO, b"Ocycy"), (wire.Steps(0), TWO, b"Occccy")],
+    ids=["two sessions", "without quiet steps"],
+)
+def test_each_recipient_is_answered(
+    asking_front: Echo, steps: wire.Steps, told: bytes, expected: bytes
+) -> None:
+    async def story() -> bytes:
+        reader, writer = await asyncio.open_unix_connection(asking_front.address.removeprefix("unix:"))
+        writer.write(wire.negotiate(wire.Options(steps=steps)) + told)
+        decoder = wire.Decoder()
+        frames: list[tuple[bytes, bytes]] = []
+        while len(frames) < len(expected) and (received := await reader.read(4096)):
+            frames += decoder.feed(received)
+        writer.close()
+        return b"".join(word for word, _ in frames)
+
+    assert asyncio.run(story()) == expected

@@ -13,7 +13,7 @@ from tests.fuzz import configuration, frames, message
 from tests.hostile import BODIES, HEADERS, HOSTILE, HOSTILE_FIELDS
 from tests.model_milter import told
 
-from tamis.front.session import Session
+from tamis.front.session import Session, rcpt_to
 
 BASE = 20_000  # calls that a message may cost whatever its size; the costliest honest one takes 4,000
 PER_OCTET = 5  # calls
@@ -141,7 +141,7 @@ def test_a_session_makes_the_messages_that_the_model_tells(steps: list[tuple[int
             case b"M":
                 session.mail(argument, ())
             case b"R":
-                session.rcpt(argument, ())
+                session.recipients.append(rcpt_to(argument, (), ""))
             case b"L":
                 session.fields.append((argument, argument))
                 argument = argument + b"\0" + argument

@@ -22,11 +22,11 @@ from tests.examples import (
 from tests.prometheus import Samples
 
 from tamis.config import Config
-from tamis.decision import Plan
+from tamis.decision import Plan, Reply
 from tamis.finding import FailedCheck, Filter, Findings
 from tamis.interfaces import StoreUnavailable
-from tamis.message import Message, Recipient
-from tamis.pipeline import MANY, Pipeline
+from tamis.message import Envelope, Message, Recipient
+from tamis.pipeline import MANY, MAX_DEFERRED, Pipeline
 from tamis.policy.fields import MAX_REMOVED
 from tamis.preferences import Preferences, Resolution, Treatment
 from tamis.service.table import Table
@@ -91,9 +91,16 @@ class World:
 
     def handle(self, one: Message) -> Plan:
         """Return the plan for a message, made at a fixed time."""
+        return asyncio.run(self._pipeline().handle(one))
+
+    def admit(self, address: str, after: Envelope, *, turned_away: int = 0) -> Reply | None:
+        """Return the reply to a recipient who comes after others."""
+        story = self._pipeline().recipient(after, Recipient(address), turned_away=turned_away)
+        return asyncio.run(story)
+
+    def _pipeline(self) -> Pipeline:
         metrics = self._metrics.worker(0)
-        pipeline = Pipeline(self._site, self, self, self, metrics=metrics, now=lambda: NOW)
-        return asyncio.run(pipeline.handle(one))
+        return Pipeline(self._site, self, self, self, metrics=metrics, now=lambda: NOW)
 
     def counted(self) -> Samples:
         """Return what was counted."""
@@ -427,3 +434,70 @@ def test_in_shadow_mode_nothing_is_a_tempfail() -> None:
     counted = world.counted()
     assert counted("tamis_messages_total", direction="incoming", answer="accept") == 1
     assert counted("tamis_tempfails_total", reason="store") == 0
+
+
+BOB_IN = envelope("bob@example.org")
+UNLIKE_BOB = resolution("dave@example.org", Preferences(antispam=False))
+
+
+def test_a_recipient_who_differs_from_the_first_is_deferred(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World(None, UNLIKE_BOB)
+
+    reply = world.admit("dave@example.org", envelope("bob@example.org", "carol@example.org"))
+
+    assert str(reply) == "452 4.5.3 This recipient needs a transaction of its own, try again later"
+    assert caplog.messages == ["4Xy7: recipient deferred"]
+    assert world.counted()("tamis_recipients_deferred_total") == 1
+    assert world.tickets == []
+
+
+def test_a_deferral_is_logged_where_there_is_no_queue_id(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    World(None, UNLIKE_BOB).admit("dave@example.org", replace(BOB_IN, queue_id=None))
+
+    assert caplog.messages == ["-: recipient deferred"]
+
+
+def test_a_recipient_who_is_as_the_first_is_let_in() -> None:
+    world = World()
+
+    assert world.admit("anna@example.org", BOB_IN) is None
+    assert world.counted()("tamis_recipients_deferred_total") == 0
+
+
+def test_the_first_recipient_is_let_in_unseen() -> None:
+    world = World(None, UNLIKE_BOB)
+
+    assert world.admit("dave@example.org", replace(BOB_IN, recipients=())) is None
+    assert world.events == []
+
+
+@pytest.mark.parametrize("ours", [{"auth_user": "pat"}, {"client_ip": "127.0.0.1"}])
+def test_who_submits_is_never_told_to_wait(ours: dict[str, str]) -> None:
+    world = World(None, UNLIKE_BOB, fails_at="resolve")
+
+    assert world.admit("dave@example.org", replace(BOB_IN, **ours)) is None  # type: ignore[arg-type]
+
+
+def test_a_transaction_has_so_many_deferred_recipients_at_most() -> None:
+    world = World(None, UNLIKE_BOB)
+
+    assert world.admit("dave@example.org", BOB_IN, turned_away=MAX_DEFERRED - 1) is not None
+    assert world.admit("dave@example.org", BOB_IN, turned_away=MAX_DEFERRED) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"), [({"fails_at": "resolve"}, str(BUSY)), ({"hangs_at": "resolve"}, "deadline passed")]
+)
+def test_a_recipient_who_cannot_be_looked_up_comes_again(
+    fault: dict[str, str], cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(site=config(milter__deadline=0.05), **fault)  # type: ignore[arg-type]
+
+    reply = world.admit("dave@example.org", BOB_IN)
+
+    assert str(reply) == "451 4.7.1 Filter temporarily unavailable, try again later"
+    assert caplog.messages == [f"4Xy7: recipient not looked up answer=tempfail cause={cause}"]
+    assert world.counted()("tamis_recipients_deferred_total") == 0

@@ -11,12 +11,14 @@ import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.servers.milter import COMMAND, Milter, StartMilter, configuration
 from tests.test_service import ENVELOPE, FRONTS, RAW, children, wait_until
 
+from tamis.message import Recipient
 from tamis.sandbox import wire
 from tamis.sandbox.client import Answer, Connection, Verdict
 from tamis.sandbox.wire import Command, InsertField, Response
@@ -70,6 +72,33 @@ def test_new_settings_count_from_the_next_message_on_also_on_an_open_connection(
 
     assert spam_fields(answers[0]) == []
     assert b"X-Spam-Status" in spam_fields(answers[1])
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_recipients_are_deferred_from_the_next_connection_on(start_milter: StartMilter, front: str) -> None:
+    milter = start_milter({"milter": {"front": front}})
+    milter.do("account", "set", "dave@example.org", "antispam=off")
+    two = replace(ENVELOPE, recipients=(Recipient("bob@example.org"), Recipient("dave@example.org")))
+    refused: list[tuple[str, ...]] = []
+
+    async def send(mta: Connection) -> None:
+        refused.append(tuple(address for address, _ in (await mta.send(two, RAW)).refused))
+
+    async def defer(mta: Connection) -> None:
+        await asyncio.to_thread(change, milter, milter={"front": front, "defer_mixed": True})
+
+    over_one_connection(milter, defer, send)
+    over_one_connection(milter, send)
+
+    assert refused == [(), ("dave@example.org",)]
+
+
+def test_nobody_is_deferred_in_mode_shadow(start_milter: StartMilter) -> None:
+    milter = start_milter({"milter": {"mode": "shadow", "defer_mixed": True}})
+    milter.do("account", "set", "dave@example.org", "antispam=off")
+    two = replace(ENVELOPE, recipients=(Recipient("bob@example.org"), Recipient("dave@example.org")))
+
+    assert milter.send(two, RAW).refused == ()
 
 
 def test_new_settings_are_those_of_workers_started_later(start_milter: StartMilter) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamis.front.session import Session, path
+from tamis.front.session import Session, path, rcpt_to
 from tamis.message import Recipient
 
 
@@ -14,7 +14,7 @@ def test_a_session_makes_a_message_of_what_it_was_told() -> None:
     session = Session()
     session.client_ip, session.helo, session.mta_name = "192.0.2.25", "mx.example.net", "mx.example.org"
     session.mail(b"<anna@example.net>", (b"SIZE=100",))
-    session.rcpt(b"<bob@example.org>", (b"NOTIFY=NEVER",))
+    session.recipients.append(rcpt_to(b"<bob@example.org>", (b"NOTIFY=NEVER",), ""))
     session.fields.append((b"Subject", b" hello"))
     session.chunks += [b"one\r\n", b"two\r\n"]
 
@@ -31,7 +31,7 @@ def test_a_second_message_knows_nothing_of_the_first() -> None:
     session = Session()
     session.mail(b"<anna@example.net>", ())
     session.auth_user = "anna"
-    session.rcpt(b"<bob@example.org>", ())
+    session.recipients.append(rcpt_to(b"<bob@example.org>", (), ""))
     session.chunks.append(b"one\r\n")
     session.message("4Xy7")
     session.mail(b"<>", ())
@@ -79,7 +79,7 @@ def test_a_very_large_body_is_kept_as_far_as_it_is_judged() -> None:
 def test_a_dropped_message_leaves_nothing_in_memory() -> None:
     session = Session()
     session.mail(b"<anna@example.net>", ())
-    session.rcpt(b"<bob@example.org>", ())
+    session.recipients.append(rcpt_to(b"<bob@example.org>", (), ""))
     session.fields.append((b"Subject", b" hello"))
     session.body(b"one\r\n", 10)
     session.received = 100

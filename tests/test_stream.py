@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tamis.address import UnixAddress
 from tamis.config import Milter
 from tamis.decision import Plan, Reply
-from tamis.front.front import MAX_PACKET
+from tamis.front.front import MAX_PACKET, Ask
 from tamis.front.stream import LEAVE, Conversation, Stream
 from tamis.message import Envelope, Message, Recipient
 from tamis.sandbox import wire
@@ -53,12 +53,14 @@ def run(
     story: Callable[[str, Stream], Awaitable[None]],
     *,
     limit: int = 100,
+    ask: Ask | None = None,
 ) -> None:
     """Run a story beside a front that listens at the address that the story is told."""
 
     async def both() -> None:
         with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
             front = Stream(Milter(max_in_flight=limit))
+            front.ask = ask
             address = UnixAddress(f"{folder}/front.sock")
             listener = front.listen(address)
             await front.serve(pipeline, listener)
@@ -326,11 +328,12 @@ def test_what_comes_while_a_message_is_in_flight_is_bounded() -> None:
     run(wait, story)
 
 
-def test_a_message_whose_mta_has_gone_is_given_up() -> None:
+@pytest.mark.parametrize("awaited", ["message", "recipient"])
+def test_what_an_mta_awaits_that_has_gone_is_given_up(awaited: str) -> None:
     inside = asyncio.Event()
     gave_up = asyncio.Event()
 
-    async def wait(message: Message) -> Plan:
+    async def wait(*_: object, **__: object) -> Any:
         inside.set()
         try:
             return await asyncio.Future()
@@ -340,14 +343,14 @@ def test_a_message_whose_mta_has_gone_is_given_up() -> None:
 
     async def story(address: str, front: Stream) -> None:
         _, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
-        writer.write(conversation())
+        writer.write(to_three())
         await inside.wait()
         writer.close()
         async with asyncio.timeout(10):
             await gave_up.wait()
         assert front.gate.inside == 0
 
-    run(wait, story)
+    run(wait, story, ask=wait if awaited == "recipient" else None)
 
 
 def test_what_an_mta_that_hung_up_has_told_is_forgotten_at_once() -> None:
@@ -498,3 +501,59 @@ def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
 
     with front.listen(address) as listener:
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+
+async def turn_dave_away(envelope: Envelope, recipient: Recipient, *, turned_away: int) -> Reply | None:
+    await asyncio.sleep(0)
+    return Reply("452", "4.5.3", "later") if recipient.address.startswith("dave") else None
+
+
+def to_three(steps: Steps = wire.ALL_STEPS) -> bytes:
+    """Return all that an MTA would say of a message to three, if it did not wait for answers."""
+    rcpt = wire.rcpt("bob@example.org", ["NOTIFY=NEVER"])
+    three = rcpt + wire.rcpt("dave@example.org") + wire.rcpt("carol@example.org")
+    return conversation(steps).replace(rcpt, three)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(1, len(to_three()) - 1), max_size=12).map(sorted),
+    st.sampled_from((wire.ALL_STEPS, Steps(0))),
+)
+def test_what_follows_a_recipient_waits_for_the_answer_however_its_octets_are_cut(
+    cuts: list[int], steps: Steps
+) -> None:
+    pipeline = Listener()
+    octets = to_three(steps)
+    pieces = [octets[start:end] for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
+    expected = b"Ocycc" if steps else b"Occccycccc"
+    words: list[bytes] = []
+
+    async def story(address: str, front: Stream) -> None:
+        words.append(await talk(address, pieces, words=len(expected)))
+
+    run(pipeline, story, ask=turn_dave_away)
+
+    (message,) = pipeline.messages
+    assert words == [expected]
+    assert message.raw == b"Subject: hello\r\n\r\nHello\r\n"
+    assert [one.address for one in message.envelope.recipients] == ["bob@example.org", "carol@example.org"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(turn_dave_away, None), (None, turn_dave_away)])
+def test_a_connection_goes_on_as_it_began_when_asking_is_switched(
+    before: Ask | None, after: Ask | None
+) -> None:
+    refused: list[tuple[tuple[str, str], ...]] = []
+    both = replace(ENVELOPE, recipients=(Recipient("bob@example.org"), Recipient("dave@example.org")))
+
+    async def story(address: str, front: Stream) -> None:
+        async with await Connection.open(address, CLIENT, helo="x") as mta:
+            front.ask = after
+            refused.append((await mta.send(both, RAW)).refused)
+        async with await Connection.open(address, CLIENT, helo="x") as mta:
+            refused.append((await mta.send(both, RAW)).refused)
+
+    run(Listener(), story, ask=before)
+
+    assert [len(one) for one in refused] == [0, 1 if after else 0]

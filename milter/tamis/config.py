@@ -108,6 +108,11 @@ class Milter(Section):
         return value
 
     @property
+    def defers(self) -> bool:
+        """Whether recipients are deferred; in mode shadow nobody is."""
+        return self.defer_mixed and self.mode == "enforce"
+
+    @property
     def memory(self) -> int:
         """Octets of messages in one worker."""
         return self.max_in_memory or 4 * self.max_message

@@ -119,6 +119,9 @@ class Metrics(Protocol):
     ) -> None:
         """Count a message that has no ticket; its direction may not be known."""
 
+    def deferred(self) -> None:
+        """Count a recipient who was asked to come in a transaction of his own."""
+
     def clamd_answered(self, position: int, seconds: float) -> None:
         """Count a good answer of the clamd at a position of antivirus.clamd, from 0."""
 
@@ -141,6 +144,9 @@ class Uncounted:
     def unticketed(
         self, answer: Answer, reason: Tempfail | None = None, *, direction: Direction | None = None
     ) -> None:
+        """Count nothing."""
+
+    def deferred(self) -> None:
         """Count nothing."""
 
     def clamd_answered(self, position: int, seconds: float) -> None:

@@ -11,14 +11,15 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from tamis.config import Config
-from tamis.decision import Decision, Plan
+from tamis.decision import Decision, Plan, Reply
 from tamis.finding import FailedCheck, Filter, Findings, Sender, VirusStatus
 from tamis.interfaces import UNCOUNTED, Answer, Directory, Metrics, StoreUnavailable, Tempfail, Tickets
-from tamis.message import Message, Recipient
+from tamis.message import Envelope, Message, Recipient
 from tamis.policy.allowed import Allowed, allowed
 from tamis.policy.combine import combine, put_off, unavailable
 from tamis.policy.decide import decide, outside
-from tamis.policy.direction import direction, is_internal, wanted
+from tamis.policy.defer import deferred
+from tamis.policy.direction import direction, is_internal, submitted, wanted
 from tamis.policy.fields import MAX_REMOVED, forged
 from tamis.policy.outgoing import decide_outgoing
 from tamis.preferences import Member, Preferences, Resolution
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 MANY = 250  # recipients; what is decided for more of them may compute for more than a few ms
+AT_RCPT = 8.0  # seconds; below what MTAs wait for an answer there: Sendmail 10 (R), Postfix 30
+# Postfix hangs up on a client after smtpd_hard_error_limit (20) refused commands, those of unknown recipients
+# included, and one that comes again with the same recipients in the same order would never get further.
+MAX_DEFERRED = 10  # recipients of one transaction
 
 
 class Scan(Protocol):
@@ -255,7 +260,10 @@ class Pipeline:
 
     @property
     def inside(self) -> int:
-        """Messages in hand, and those whose copies go their way though nobody awaits the answer any more."""
+        """Messages in hand, recipients who are asked about, and copies that go their way.
+
+        These do so though nobody awaits the answer to their message any more.
+        """
         return self._inside + (self._copies.under_way if self._copies is not None else 0)
 
     async def handle(self, message: Message) -> Plan:
@@ -266,6 +274,35 @@ class Pipeline:
         finally:
             self._inside -= 1
             self.handled += 1
+
+    async def recipient(self, envelope: Envelope, recipient: Recipient, *, turned_away: int) -> Reply | None:
+        """Return the reply to a recipient who does not fit to those of an envelope, or None (defer_mixed).
+
+        turned_away counts those that the same transaction has had.
+        """
+        config = self._config
+        if not envelope.recipients or turned_away >= MAX_DEFERRED or submitted(envelope, config):
+            return None
+        names = [meant(one, config) for one in (recipient, envelope.recipients[0])]
+        self._inside += 1
+        try:
+            async with asyncio.timeout(min(AT_RCPT, config.milter.deadline)):
+                one, first = await self._directory.resolve(names)
+        except (StoreUnavailable, TimeoutError) as error:
+            # Let in, he would share what is common to all if the store is back by the end of the message.
+            log.error(
+                "%s: recipient not looked up answer=tempfail cause=%s",
+                envelope.queue_id,
+                str(error) or "deadline passed",
+            )
+            return unavailable(None)
+        finally:
+            self._inside -= 1
+        reply = deferred(one, first)
+        if reply is not None:
+            log.info("%s: recipient deferred", envelope.queue_id or "-")
+            self._metrics.deferred()
+        return reply
 
     async def _answer(self, message: Message) -> Plan:
         started = time.perf_counter()

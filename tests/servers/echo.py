@@ -1,7 +1,8 @@
 """A Tamis front with a pipeline that tells what it was given, in header fields; a program of its own.
 
 What libmilter is told is global to a process. What the pipeline does is said by the subject: "wait FOLDER"
-makes a file there and waits until the folder is gone, "raise", or anything else.
+makes a file there and waits until the folder is gone, "raise", or anything else; with milter.defer_mixed also
+by a recipient's name: "later" is turned away with what was known of him, "raise", or anything else.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import uvloop
 
 from tamis.address import parse
 from tamis.config import Config
-from tamis.decision import Plan
+from tamis.decision import Plan, Reply
 from tamis.front.session import text
-from tamis.message import Message
+from tamis.message import Envelope, Message, Recipient
 from tamis.service import logs, parts
 from tamis.ticket import Means
 
@@ -43,10 +44,23 @@ async def tell(message: Message) -> Plan:
     return Plan((), Means.UNIFORM, fields=(("X-Digest", digest), ("X-Facts", json.dumps(facts))))
 
 
+async def admit(envelope: Envelope, recipient: Recipient, *, turned_away: int) -> Reply | None:
+    """Turn away who is called so."""
+    if recipient.address.startswith("raise"):
+        raise ValueError(recipient)
+    if not recipient.address.startswith("later"):
+        return None
+    others = ",".join(one.address for one in envelope.recipients)
+    known = f"{envelope.queue_id}: {envelope.mail_from} to {others} and {recipient.meant}"
+    return Reply("452", "4.5.3", f"{known}, {turned_away} turned away, 100%")
+
+
 def main(listen: str, settings: str) -> None:
     """Serve until killed; print a line once the socket is there. Take [milter] as JSON."""
     logs.set_up()
-    one = parts.front(Config.model_validate({"milter": json.loads(settings)}))
+    config = Config.model_validate({"milter": json.loads(settings)})
+    one = parts.front(config)
+    one.ask = admit if config.milter.defers else None
     listener = one.listen(parse(listen))
     loop = uvloop.new_event_loop()
     loop.run_until_complete(one.serve(tell, listener))

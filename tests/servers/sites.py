@@ -44,6 +44,7 @@ SETTINGS: Mapping[str, str] = {
     "zoë": "antispam.action=file",
 }
 EVERYBODY = ("anna", "judy", "kim", *SETTINGS)
+OURS = ("192.0.2.192/26", "127.0.2.192/26")  # Sendmail sees the second one for the first
 # What the operator of each site wrote, apart from what he must.
 OPERATORS: Mapping[str, Tables] = {
     # As shipped, with either front, and over TCP.
@@ -67,6 +68,12 @@ OPERATORS: Mapping[str, Tables] = {
     # As shipped, with a relay for copies.
     "split": {},
     "split-libmilter": {"milter": {"front": "libmilter"}},
+    # Ask who differs to come another time; what the world is and what not must not hang on loopback.
+    "defer": {"milter": {"defer_mixed": True, "front": "stream"}, "mail": {"internal_networks": OURS}},
+    "defer-libmilter": {
+        "milter": {"defer_mixed": True, "front": "libmilter"},
+        "mail": {"internal_networks": OURS},
+    },
     # Decide and touch nothing.
     "shadow": {"milter": {"mode": "shadow"}},
 }
@@ -154,6 +161,10 @@ class Site:
         """Return the tickets of a message, by its Message-ID."""
         printed = self.run("tickets", "--message-id", message_id(raw), "--json")
         return [json.loads(line) for line in printed.splitlines()]
+
+    def upstream(self) -> AbstractContextManager[Connection]:
+        """Open a connection to an MTA without a milter that brings its mail to this site (Postfix)."""
+        return self.mta.connect(self._listeners.upstream)
 
     def connect(self, *, client: str | None = "192.0.2.25") -> AbstractContextManager[Connection]:
         """Open a connection from outside, or from the host itself."""
@@ -272,6 +283,16 @@ def lenient_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
 def split_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
     """Run it with a relay, behind Postfix, with either front."""
     return sites.get("postfix", request.param)
+
+
+@pytest.fixture(
+    scope="session",
+    params=["postfix defer", "postfix defer-libmilter", "sendmail defer"],
+    ids=lambda one: one,
+)
+def deferring_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run the one that settles mixed recipients at RCPT, with either front and behind either MTA."""
+    return sites.get(*request.param.split())
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import smtplib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -71,6 +71,16 @@ class Connection:
         if code != 250:
             self._smtp.rset()
         return Reply(code, text.decode())
+
+    def offer(
+        self, message: bytes, *recipients: str, sender: str = "pat@example.net"
+    ) -> tuple[Reply, Mapping[str, Reply]]:
+        """Send one message to those who are let in; return the reply to its end and those to the others."""
+        self._smtp.mail(sender)
+        replies = {one: self._smtp.rcpt(one) for one in recipients}
+        code, text = self._smtp.data(message)
+        others = {one: Reply(code, text.decode()) for one, (code, text) in replies.items() if code != 250}
+        return Reply(code, text.decode()), others
 
     def greet(self, name: bytes) -> None:
         """Say who we are, in any bytes."""

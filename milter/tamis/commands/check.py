@@ -126,13 +126,12 @@ def _relay(config: Config) -> Iterator[Line]:
     if config.resend.relay:
         yield from _listener(config.resend.relay)
     else:
+        who = "who are not deferred " if config.milter.defers else ""
         yield Line(
             "relay",
             Status.WARNING,
-            "resend.relay is not set: recipients of one message get only what all of them want",
+            f"resend.relay is not set: recipients of one message {who}get only what all of them want",
         )
-    if config.milter.defer_mixed:
-        yield Line("relay", Status.WARNING, "milter.defer_mixed is not used yet")
 
 
 def _listener(text: str) -> Iterator[Line]:

@@ -11,15 +11,27 @@ from typing import Protocol, TypeAlias
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
-from tamis.decision import Plan
+from tamis.decision import Plan, Reply
 from tamis.front.gate import Gate
 from tamis.interfaces import Metrics
-from tamis.message import Message
+from tamis.message import Envelope, Message, Recipient
 
 BACKLOG = 1024  # connections waiting to be accepted
 MAX_PACKET = 1 << 20  # octets; Postfix's header_size_limit is 102,400
 
 Handle: TypeAlias = Callable[[Message], Awaitable[Plan]]
+
+
+class Ask(Protocol):
+    """Knows who may join a message."""
+
+    def __call__(
+        self, envelope: Envelope, recipient: Recipient, *, turned_away: int
+    ) -> Awaitable[Reply | None]:
+        """Return the reply to a recipient who may not join those of an envelope, or None.
+
+        turned_away counts those that the same transaction has had.
+        """
 
 
 class Front(Protocol):
@@ -28,6 +40,7 @@ class Front(Protocol):
     gate: Gate
     metrics: Metrics  # the worker's, from its start on; nothing is counted before
     handle: Handle  # the pipeline's; another one counts from the next end of message on
+    ask: Ask | None  # the pipeline's; where there is none, connections that begin do without answers at RCPT
 
     def apply(self, settings: Milter) -> None:
         """Take limits and times from [milter]; also while serving."""

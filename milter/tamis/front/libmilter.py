@@ -15,24 +15,27 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import milter
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
-from tamis.decision import Plan
+from tamis.decision import Plan, Reply
 from tamis.front import library
-from tamis.front.front import BACKLOG, MAX_PACKET, Handle, remove_stale
+from tamis.front.front import BACKLOG, MAX_PACKET, Ask, Handle, remove_stale
 from tamis.front.gate import Gate
-from tamis.front.session import MAX_NAME, Session, cut
+from tamis.front.session import MAX_NAME, Session, cut, rcpt_to
 from tamis.interfaces import UNCOUNTED, Answer, Metrics, Tempfail
-from tamis.message import Message
+from tamis.message import Recipient
 from tamis.policy.combine import unavailable
 from tamis.resend.handover import LONGEST
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 ACTIONS = (
     milter.ADDHDRS | milter.CHGHDRS | milter.ADDRCPT | milter.DELRCPT | milter.ADDRCPT_PAR | milter.SETSYMLIST
@@ -47,6 +50,7 @@ QUIET = (
     | milter.P_NR_EOH
     | milter.P_NR_BODY
 )
+QUIET_BUT_RCPT = QUIET & ~milter.P_NR_RCPT
 UNUSED = milter.P_NODATA | milter.P_NOEOH | milter.P_NOUNKNOWN
 # libmilter takes at most 5 macros per stage.
 MACROS = (
@@ -55,6 +59,9 @@ MACROS = (
     (milter.M_ENVRCPT, "{rcpt_addr}"),
     (milter.M_EOM, "i"),
 )
+MACROS_TO_ASK = tuple(
+    (stage, f"{names} i" if stage == milter.M_ENVRCPT else names) for stage, names in MACROS
+)  # a log line begins with i
 # Seconds that a thread waits beyond the deadline, which is the pipeline's to keep until copies go out.
 GRACE = LONGEST + 5
 # libmilter counts a thread as idle until it has woken: of two connections that get busy at once, both can be
@@ -74,6 +81,7 @@ class Libmilter:
     def __init__(self, settings: Milter) -> None:
         self.gate = Gate(settings)
         self.metrics: Metrics = UNCOUNTED
+        self.ask: Ask | None = None
         self.apply(settings)
         self._here = threading.local()  # .session is the connection's, see the module's docstring
         self._sessions: set[Session] = set()  # of the open connections
@@ -192,21 +200,26 @@ class Libmilter:
     # PyGILState_Ensure (numpy's and Cython's callbacks, ctypes), or the process crashes.
 
     def negotiate(self, ctx: Any, options: list[int]) -> int:
-        """Ask for the actions that plans need, and to be asked for no answer before end of message."""
+        """Ask for the actions that plans need, and to be asked for no answer that makes no difference."""
         offered = options[1]
-        session = self._begin(ctx, quiet=offered & QUIET == QUIET)
+        asks = self.ask is not None
+        silent = QUIET_BUT_RCPT if asks else QUIET
+        session = self._begin(ctx, quiet=offered & silent == silent, asks=asks)
         options[0] &= ACTIONS
-        options[1] = offered & ((QUIET if session.quiet else 0) | UNUSED | milter.P_HDR_LEADSPC)
+        options[1] = offered & ((silent if session.quiet else 0) | UNUSED | milter.P_HDR_LEADSPC)
         options[2] = options[3] = 0
         if options[0] & milter.SETSYMLIST:
-            for stage, names in MACROS:
+            for stage, names in MACROS_TO_ASK if asks else MACROS:
                 ctx.setsymlist(stage, names)
         return int(milter.CONTINUE)
 
     def connect(self, ctx: Any, hostname: str, family: int, hostaddr: Any) -> int:
         """Note the client; hostaddr is a tuple of address and port for inet and inet6."""
         # None after SMFIC_QUIT_NC: the next SMTP session on the connection, without a negotiation.
-        session: Session = ctx.getpriv() or self._begin(ctx, quiet=self._here.session.quiet)
+        session: Session | None = ctx.getpriv()
+        if session is None:
+            former: Session = self._here.session
+            session = self._begin(ctx, quiet=former.quiet, asks=former.asks)
         session.client_name = hostname[:MAX_NAME]
         if isinstance(hostaddr, tuple):
             session.client_ip = hostaddr[0].removeprefix("IPv6:")
@@ -214,9 +227,9 @@ class Libmilter:
         session.daemon_name = _macro(ctx, "{daemon_name}")
         return self._answer(session)
 
-    def _begin(self, ctx: Any, *, quiet: bool) -> Session:
+    def _begin(self, ctx: Any, *, quiet: bool, asks: bool) -> Session:
         session = Session()
-        session.quiet = quiet
+        session.quiet, session.asks = quiet, asks
         ctx.setpriv(session)
         self._here.session = session
         self._sessions.add(session)
@@ -239,11 +252,31 @@ class Libmilter:
         return self._noted(session, len(sender) + sum(map(len, parameters)))
 
     def rcpt(self, ctx: Any, recipient: bytes, *parameters: bytes) -> int:
-        """Add a recipient."""
+        """Add a recipient, unless the pipeline is to be asked and turns him away."""
         session: Session = ctx.getpriv()
         resolved = _macro(ctx, "{rcpt_addr}") or ""
-        session.rcpt(recipient, parameters, resolved)
-        return self._noted(session, len(recipient) + sum(map(len, parameters)) + len(resolved))
+        one = rcpt_to(recipient, parameters, resolved)
+        if session.asks and (reply := self._reply(session, one, _macro(ctx, "i"))) is not None:
+            session.turned_away += 1
+            return _refuse(ctx, reply)
+        session.recipients.append(one)
+        answer = self._noted(session, len(recipient) + sum(map(len, parameters)) + len(resolved))
+        return int(milter.CONTINUE) if session.asks else answer
+
+    def _reply(self, session: Session, recipient: Recipient, queue_id: str | None) -> Reply | None:
+        """Return the reply to a recipient who is turned away."""
+        envelope, turned_away = session.envelope(queue_id), session.turned_away
+
+        async def ask() -> Reply | None:
+            if self.ask is None:  # it was switched off since the connection began
+                return None
+            return await self.ask(envelope, recipient, turned_away=turned_away)
+
+        answer = self._wait(ask)
+        if not answer:
+            log.error("%s: no answer about a recipient answer=tempfail", queue_id)
+            return unavailable(None)
+        return answer[0]
 
     def header(self, ctx: Any, name: str, value: bytes) -> int:
         """Add a header field."""
@@ -300,25 +333,28 @@ class Libmilter:
             self._count(reason)
             return _refuse(ctx, unavailable(None))
         try:
-            plan = self._wait(message)
+            answer = self._wait(lambda: self.handle(message))
         finally:
             self.gate.leave(octets)
-        if plan is None:
+        if not answer:
             log.error("%s: no answer within the deadline answer=tempfail", queue_id)
             self._count(Tempfail.DEADLINE)
             return _refuse(ctx, unavailable(None))
-        return _carry_out(ctx, plan)
+        return _carry_out(ctx, answer[0])
 
-    def _wait(self, message: Message) -> Plan | None:
-        """Return the plan, or None if the pipeline did not keep its deadline."""
+    def _wait(self, work: Callable[[], Awaitable[Result]]) -> list[Result]:
+        """Return the one answer of the pipeline, or none if it failed or did not keep its deadline.
+
+        It is called on the loop's thread, where another pipeline cannot come between.
+        """
         done = threading.Lock()  # cheaper than a concurrent future's condition
         done.acquire()
-        answer: list[Plan] = []
+        answer: list[Result] = []
         task: list[asyncio.Task[None]] = []
 
         async def story() -> None:
             try:
-                answer.append(await self.handle(message))
+                answer.append(await work())
             finally:
                 done.release()
 
@@ -331,8 +367,8 @@ class Libmilter:
         self._loop.call_soon_threadsafe(start)
         if not done.acquire(timeout=self._patience):
             self._loop.call_soon_threadsafe(lambda: [one.cancel() for one in task])
-            return None
-        return answer[0] if answer else None
+            return []
+        return answer
 
     def _count(self, reason: Tempfail) -> None:
         """Count a tempfail, on the loop's thread."""

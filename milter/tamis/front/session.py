@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tamis.message import Envelope, HeaderField, Message, Recipient
 
 MAX_NAME = 2048  # octets of a HELO or host name, or of a macro's value; Postfix's line_length_limit
@@ -21,15 +23,21 @@ def path(octets: bytes) -> str:
     return address[1:-1] if address.startswith("<") and address.endswith(">") else address
 
 
+def rcpt_to(octets: bytes, parameters: Iterable[bytes], resolved: str) -> Recipient:
+    """Return a recipient as told; resolved is the MTA's {rcpt_addr}, or ""."""
+    return Recipient(path(octets), tuple(map(text, parameters)), resolved)
+
+
 def cut(octets: bytes) -> str:
     """Return a name that outlives a message as text, as far as one may go."""
     return text(octets[:MAX_NAME])
 
 
 class Session:
-    """One connection; mail() begins a message, the rest adds to it, message() or forget() ends it."""
+    """One connection; mail() begins a message, what is added makes it, message() or forget() ends it."""
 
     __slots__ = (
+        "asks",
         "auth_user",
         "begun",
         "chunks",
@@ -48,6 +56,7 @@ class Session:
         "quiet",
         "received",
         "recipients",
+        "turned_away",
     )
 
     def __init__(self) -> None:
@@ -57,6 +66,7 @@ class Session:
         self.daemon_name: str | None = None
         self.mta_name = ""
         self.quiet = False  # the MTA awaits no answer but that to end of message
+        self.asks = False  # and that to each recipient
         self.forget()
 
     def forget(self) -> None:
@@ -67,6 +77,7 @@ class Session:
         self.auth_user: str | None = None
         self.failed = False  # a callback raised: what was collected is not the whole message
         self.dropped = False  # there was no room for it
+        self.turned_away = 0  # recipients that it does not have
         self._empty()
 
     def drop(self) -> None:
@@ -94,10 +105,6 @@ class Session:
         if self.client_ip is None and address != "0":
             self.client_ip = address
 
-    def rcpt(self, recipient: bytes, parameters: tuple[bytes, ...], resolved: str = "") -> None:
-        """Add a recipient; resolved is the MTA's {rcpt_addr}."""
-        self.recipients.append(Recipient(path(recipient), tuple(map(text, parameters)), resolved))
-
     def body(self, chunk: bytes, most: int) -> None:
         """Add a part of the body, unless there are more than so many octets of it already."""
         if self.kept > most:
@@ -112,9 +119,9 @@ class Session:
         objects = FIELD * len(self.fields) + RECIPIENT * len(self.recipients)
         return self.received - self.omitted + objects
 
-    def message(self, queue_id: str | None) -> Message:
-        """Return the message collected, and forget it."""
-        envelope = Envelope(
+    def envelope(self, queue_id: str | None) -> Envelope:
+        """Return the envelope collected so far."""
+        return Envelope(
             mail_from=self.mail_from,
             recipients=tuple(self.recipients),
             client_ip=self.client_ip,
@@ -126,6 +133,9 @@ class Session:
             mta_name=self.mta_name,
             mail_parameters=tuple(map(text, self.mail_parameters)),
         )
-        message = Message(envelope, tuple(self.fields), b"".join(self.chunks), self.omitted)
+
+    def message(self, queue_id: str | None) -> Message:
+        """Return the message collected, and forget it."""
+        message = Message(self.envelope(queue_id), tuple(self.fields), b"".join(self.chunks), self.omitted)
         self.forget()
         return message

@@ -15,12 +15,13 @@ from typing import Any, ClassVar, cast
 
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
-from tamis.front.front import BACKLOG, MAX_PACKET, Handle, remove_stale
+from tamis.decision import Reply
+from tamis.front.front import BACKLOG, MAX_PACKET, Ask, Handle, remove_stale
 from tamis.front.gate import Gate
 from tamis.front.packets import GOES_ON, NUMBER, carry_out, packet, refuse
-from tamis.front.session import Session, cut, text
+from tamis.front.session import Session, cut, rcpt_to, text
 from tamis.interfaces import UNCOUNTED, Answer, Metrics, Tempfail
-from tamis.message import Message
+from tamis.message import Message, Recipient
 from tamis.policy.combine import unavailable
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ ACTIONS = 0x1 | 0x4 | 0x8 | 0x10 | 0x80 | 0x100
 CHOOSE_MACROS = 0x100  # SMFIF_SETSYMLIST
 # SMFIP_NR_CONN, HELO, MAIL, RCPT, DATA, HDR, EOH and BODY: no answer is awaited.
 QUIET = 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x80 | 0x40000 | 0x80000
+QUIET_BUT_RCPT = QUIET & ~0x8000
 UNUSED = 0x200 | 0x40 | 0x100  # SMFIP_NODATA, NOEOH and NOUNKNOWN: not sent
 LEADING_SPACE = 0x100000  # SMFIP_HDR_LEADSPC: values come with the blank after the colon
 # SMFIM_CONNECT, ENVFROM, ENVRCPT and EOM
@@ -41,9 +43,11 @@ MACROS = (
     (5, b"i"),
 )
 CHOSEN = b"".join(stage.to_bytes(4) + names + b"\0" for stage, names in MACROS)
+CHOSEN_TO_ASK = CHOSEN.replace(b"{rcpt_addr}", b"{rcpt_addr} i")  # a log line begins with i
 OF_A_MESSAGE = ("i", "auth_authen", "rcpt_addr")
 KEPT = frozenset((b"j", b"daemon_name", b"client_addr", *map(str.encode, OF_A_MESSAGE)))
 HEADER = ord("L")  # SMFIC_HEADER
+RECIPIENT = ord("R")  # SMFIC_RCPT
 END_OF_MESSAGE = ord("E")  # SMFIC_BODYEOB
 ANSWERED = frozenset(b"CHMRTLNBU")  # the commands of the steps in QUIET, and SMFIC_UNKNOWN
 NEVER_QUIET = ord("U")
@@ -68,6 +72,7 @@ class Stream:
     def __init__(self, settings: Milter) -> None:
         self.gate = Gate(settings)
         self.metrics: Metrics = UNCOUNTED
+        self.ask: Ask | None = None
         self.max_message = settings.max_message
         self.conversations: set[Conversation] = set()
         self._alone = settings.workers == 1
@@ -194,7 +199,7 @@ class Conversation(asyncio.Protocol):
         self._leading_space = False
         self._rest = bytearray()  # received, and not taken yet
         self._enough = HEAD.size  # octets of it that can be taken
-        self._answering: asyncio.Task[None] | None = None  # a message is in flight: what follows waits
+        self._answering: asyncio.Task[None] | None = None  # the MTA awaits an answer: what follows waits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note where answers go."""
@@ -255,6 +260,10 @@ class Conversation(asyncio.Protocol):
             elif word == END_OF_MESSAGE:
                 self._session.received += at
                 self._end_of_message(payload)
+            elif word == RECIPIENT and self._session.asks:
+                self._session.received += at
+                self._answering = self._front.start(self._admit(self._recipient(payload)))
+                break
             elif word in self._acts:
                 self._acts[word](self, payload)
                 if self._transport.is_closing():  # SMFIC_QUIT: what follows was never said
@@ -284,17 +293,19 @@ class Conversation(asyncio.Protocol):
         self._session.drop()
 
     def _negotiate(self, payload: bytes) -> None:
-        """Ask for the actions that plans need, and to be asked for no answer before end of message."""
+        """Ask for the actions that plans need, and to be asked for no answer that makes no difference."""
         if len(payload) < OPTIONS.size:
             raise ProtocolError
         version, actions, offered = OPTIONS.unpack_from(payload)
-        quiet = offered & QUIET == QUIET
-        steps = offered & ((QUIET if quiet else 0) | UNUSED | LEADING_SPACE)
-        self._session.quiet = quiet
+        asks = self._front.ask is not None
+        silent = QUIET_BUT_RCPT if asks else QUIET
+        quiet = offered & silent == silent
+        steps = offered & ((silent if quiet else 0) | UNUSED | LEADING_SPACE)
+        self._session.quiet, self._session.asks = quiet, asks
         self._leading_space = bool(steps & LEADING_SPACE)
         answer = OPTIONS.pack(min(version, VERSION), actions & ACTIONS, steps)
         if actions & CHOOSE_MACROS:
-            answer += CHOSEN
+            answer += CHOSEN_TO_ASK if asks else CHOSEN
         self._transport.write(packet(b"O", answer))
 
     def _macro(self, payload: bytes) -> None:
@@ -328,8 +339,11 @@ class Conversation(asyncio.Protocol):
         session.came_from(macros.get("client_addr"))
 
     def _rcpt(self, payload: bytes) -> None:
-        recipient, *parameters = payload.removesuffix(b"\0").split(b"\0")
-        self._session.rcpt(recipient, tuple(parameters), self._macros.get("rcpt_addr", ""))
+        self._session.recipients.append(self._recipient(payload))
+
+    def _recipient(self, payload: bytes) -> Recipient:
+        path, *parameters = payload.removesuffix(b"\0").split(b"\0")
+        return rcpt_to(path, parameters, self._macros.get("rcpt_addr", ""))
 
     def _body(self, payload: bytes) -> None:
         self._session.body(payload, self._front.max_message)
@@ -341,9 +355,8 @@ class Conversation(asyncio.Protocol):
 
     def _next_session(self, payload: bytes) -> None:
         """Forget the SMTP session; the connection goes on with another one."""
-        quiet = self._session.quiet
-        self._session = Session()
-        self._session.quiet = quiet
+        former, self._session = self._session, Session()
+        self._session.quiet, self._session.asks = former.quiet, former.asks
         self._macros.clear()
 
     def _quit(self, payload: bytes) -> None:
@@ -386,6 +399,29 @@ class Conversation(asyncio.Protocol):
         else:
             log.warning("%s: %s answer=tempfail", queue_id, gate.words(reason))
             self._front.metrics.unticketed(Answer.TEMPFAIL, reason)
+        self._go_on(answer)
+
+    async def _admit(self, recipient: Recipient) -> None:
+        """Wait until the pipeline lets a recipient in, or does not."""
+        session, ask = self._session, self._front.ask
+        queue_id = self._macros.get("i")
+        reply: Reply | None = None
+        try:
+            if ask is not None:  # else it was switched off since the connection began
+                envelope = session.envelope(queue_id)
+                reply = await ask(envelope, recipient, turned_away=session.turned_away)
+        except Exception as error:  # whatever it is, he comes again
+            log.error("%s: pipeline failed error=%s", queue_id, type(error).__name__)
+            reply = unavailable(None)
+        if reply is None:
+            session.recipients.append(recipient)
+            self._go_on(GOES_ON)
+        else:
+            session.turned_away += 1
+            self._go_on(refuse(reply))
+
+    def _go_on(self, answer: bytes) -> None:
+        """Give the answer that was awaited, and take what has come since."""
         self._answering = None
         if not self._transport.is_closing():
             self._transport.write(answer)

@@ -6,20 +6,17 @@ from dataclasses import replace
 
 from tamis.decision import Reply
 from tamis.preferences import Preferences, Resolution, SenderLists, Treatment
-from tamis.ticket import Direction
 
 LATER = Reply("452", "4.5.3", "This recipient needs a transaction of its own, try again later")
 
 
-def deferred(resolution: Resolution, first: Resolution, way: Direction) -> Reply | None:
+def deferred(resolution: Resolution, first: Resolution) -> Reply | None:
     """Return the reply to a recipient who cannot share the first one's transaction, or None.
 
     Members of a group who differ among themselves are not parted by waiting: it can share with a group that
-    differs in the same way. What is submitted is not deferred, as its client may not try again.
+    differs in the same way.
     """
-    if way is Direction.OUTGOING or _kinds(resolution) == _kinds(first):
-        return None
-    return LATER
+    return None if _kinds(resolution) == _kinds(first) else LATER
 
 
 def _kinds(resolution: Resolution) -> frozenset[Preferences]:

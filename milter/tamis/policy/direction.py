@@ -21,6 +21,11 @@ def direction(envelope: Envelope, config: Config) -> Direction:
     return Direction.OUTGOING if ours and is_internal(envelope, config) else Direction.INCOMING
 
 
+def submitted(envelope: Envelope, config: Config) -> bool:
+    """Tell whether a client of ours hands a message in, who may not try again; its sender may be any."""
+    return direction(envelope, config) is Direction.OUTGOING or is_internal(envelope, config)
+
+
 def is_internal(envelope: Envelope, config: Config) -> bool:
     """Tell whether a message comes from this host or from one of mail.internal_networks."""
     if envelope.client_ip is None:  # Sendmail hands local submissions over without an address

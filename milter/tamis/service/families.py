@@ -92,6 +92,11 @@ RECIPIENTS = Family(
     ("direction", "action"),
     tuple(product(WAYS, Action)),
 )
+DEFERRED = Family(
+    "tamis_recipients_deferred_total",
+    Kind.COUNTER,
+    "Recipients who were asked to come in a transaction of their own (milter.defer_mixed).",
+)
 VERDICTS = Family(
     "tamis_verdicts_total",
     Kind.COUNTER,
@@ -196,6 +201,7 @@ FAMILIES = (
     STARTED,
     MESSAGES,
     RECIPIENTS,
+    DEFERRED,
     VERDICTS,
     TEMPFAILS,
     MESSAGE_SECONDS,

@@ -52,6 +52,7 @@ TEMPFAILS = PLACES[families.TEMPFAILS.name]
 RESTARTS = PLACES[families.RESTARTS.name]
 RELOADS = PLACES[families.RELOADS.name]
 MESSAGE_SECONDS = _place(families.MESSAGE_SECONDS)
+DEFERRED = _place(families.DEFERRED)
 COMMIT_SECONDS = _place(families.COMMIT_SECONDS)
 CLAMD_REQUESTS = _list(families.CLAMD_REQUESTS)
 CLAMD_ERRORS = _list(families.CLAMD_ERRORS)
@@ -113,6 +114,10 @@ class Row:
         self._numbers[MESSAGES[direction or families.UNKNOWN, answer]] += 1
         if reason is not None:
             self._numbers[TEMPFAILS[reason,]] += 1
+
+    def deferred(self) -> None:
+        """Count a recipient who was asked to come in a transaction of his own."""
+        self._numbers[DEFERRED] += 1
 
     def clamd_answered(self, position: int, seconds: float) -> None:
         """Count a good answer of the clamd at a position of antivirus.clamd, from 0."""

@@ -20,7 +20,7 @@ import uvloop
 
 from tamis import config as configuration
 from tamis.config import Config, Milter
-from tamis.front.front import Front
+from tamis.front.front import Ask, Front
 from tamis.pipeline import Pipeline
 from tamis.resend.copies import Copies
 from tamis.service import parts, pipe
@@ -78,6 +78,11 @@ class Setup:
     copies: Copies | None
     pipeline: Pipeline
 
+    @property
+    def ask(self) -> Ask | None:
+        """What the front is to ask about each recipient, if some may be deferred."""
+        return self.pipeline.recipient if self.milter.defers else None
+
 
 class Worker:
     """Serves, and does what the supervisor says."""
@@ -120,6 +125,7 @@ class Worker:
     async def serve(self, listener: socket.socket, control: socket.socket) -> None:
         """Serve until the supervisor says stop or is gone, or a retired worker's last connection ends."""
         reader, self._control = await asyncio.open_connection(sock=control)
+        self._front.ask = self._setup.ask
         await self._front.serve(self._setup.pipeline.handle, listener)
         self._control.write(pipe.READY)
         self._start(self._obey(reader))
@@ -164,6 +170,7 @@ class Worker:
         """Treat messages by another configuration from now on; those in hand go on by the former."""
         former, self._setup = self._setup, self._make(configuration.parse(text, "new configuration"))
         self._front.handle = self._setup.pipeline.handle
+        self._front.ask = self._setup.ask
         self._front.apply(self._setup.milter)
         self._start(self._put_away(former))
 
