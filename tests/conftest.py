@@ -10,6 +10,7 @@ from tests.servers.sites import lenient_site as lenient_site
 from tests.servers.sites import network_site as network_site
 from tests.servers.sites import postfix as postfix
 from tests.servers.sites import postfix_site as postfix_site
+from tests.servers.sites import postfix_split_site as postfix_split_site
 from tests.servers.sites import sendmail_site as sendmail_site
 from tests.servers.sites import shadow_site as shadow_site
 from tests.servers.sites import site as site

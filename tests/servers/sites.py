@@ -279,9 +279,19 @@ def lenient_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
     return sites.get(request.param, "lenient")
 
 
-@pytest.fixture(scope="session", params=RELAYED)
+@pytest.fixture(
+    scope="session",
+    params=["postfix split", "postfix split-libmilter", "sendmail split"],
+    ids=lambda one: one,
+)
 def split_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
-    """Run it with a relay, behind Postfix, with either front."""
+    """Run it with a relay, with either front and behind either MTA."""
+    return sites.get(*request.param.split())
+
+
+@pytest.fixture(scope="session", params=RELAYED)
+def postfix_split_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run it behind Postfix."""
     return sites.get("postfix", request.param)
 
 
