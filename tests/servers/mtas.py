@@ -77,6 +77,17 @@ def read_back(content: bytes, account: str, folder: str, *, queue_id: str = "") 
     return None
 
 
+def without_trace(content: bytes) -> bytes:
+    """Return a message without Received fields."""
+    kept = b""
+    end = 0
+    while match := FIELD.match(content, end):
+        end = match.end()
+        if match[1] != b"Received":
+            kept += match[0]
+    return kept + content[end:]
+
+
 class Mta(Protocol):
     """A running MTA."""
 

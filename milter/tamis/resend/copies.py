@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from tamis.address import Address
-from tamis.decision import Plan
+from tamis.decision import Copy, Plan
 from tamis.interfaces import CopyGuard, StoreUnavailable
 from tamis.message import Message, Recipient
 from tamis.policy.allowed import Allowed
@@ -17,6 +19,7 @@ from tamis.policy.envelopes import mailbox
 from tamis.resend.guard import copy_key, guard_name
 from tamis.resend.handover import Handover
 from tamis.resend.relay import CONNECTIONS, Relay
+from tamis.resend.trace import received
 from tamis.resend.transaction import Fate
 
 log = logging.getLogger(__name__)
@@ -65,7 +68,7 @@ class Copies:
             plan = without(plan, [box for box, key in keys.items() if key in known], allowed)
         if not plan.copies:
             return plan
-        handover = await self._relay.prepare(message, plan.copies, plan.remove_fields)
+        handover = await self._relay.prepare(message, _traced(message, plan, allowed), plan.remove_fields)
         point_of_no_return()
         return await asyncio.shield(self._hand_over(handover, plan, allowed, keys))
 
@@ -117,6 +120,14 @@ class Copies:
                     return
         finally:
             self.under_way -= 1
+
+
+def _traced(message: Message, plan: Plan, allowed: Allowed) -> tuple[Copy, ...]:
+    """Return the copies of a plan, with the field below theirs that the transaction's message has there."""
+    if not allowed.trace:
+        return plan.copies
+    field = received(message.envelope, datetime.now(UTC))
+    return tuple(replace(one, fields=(*one.fields, field)) for one in plan.copies)
 
 
 def _boxes(plan: Plan, copy: int, recipients: tuple[Recipient, ...], allowed: Allowed) -> frozenset[str]:
