@@ -126,7 +126,7 @@ def test_a_filter_that_nobody_wants_does_not_run(site: Site, found: Findings, to
 
 
 @given(places, facts, addressees, directions)
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 def test_malware_reaches_nobody_who_has_antivirus_on(
     site: Site, found: Findings, to: list[str], auth_user: str | None
 ) -> None:
