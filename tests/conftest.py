@@ -7,6 +7,7 @@ from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
 from tests.servers.sites import deferring_site as deferring_site
 from tests.servers.sites import lenient_site as lenient_site
+from tests.servers.sites import looped_site as looped_site
 from tests.servers.sites import network_site as network_site
 from tests.servers.sites import postfix as postfix
 from tests.servers.sites import postfix_site as postfix_site

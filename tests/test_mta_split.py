@@ -123,3 +123,17 @@ def test_the_log_of_a_copy_names_the_client_that_brought_it(
     (line,) = [one for one in postfix.log if f"message-id={mail.message_id(raw)}" in one][1:]
     queue_id = line.split(": ")[1]
     assert "192.0.2.25" in postfix.wait_for_log(f"{queue_id}: client=")
+
+
+def test_a_copy_that_comes_back_is_left_as_it_is(looped_site: Site) -> None:
+    raw = mail.gtube()
+
+    with looped_site.connect() as client:
+        assert client.send(raw, "anna@example.org", "dave@example.org").code == 250
+
+    found = arrived(looped_site, raw)
+    copy, message = sorted(looped_site.tickets(raw), key=lambda one: len(one["recipients"]))
+    assert b"X-Spam-Flag: YES\n" in found["anna@example.org"].content
+    assert found["dave@example.org"].content == as_stored(raw)
+    assert (message["means"], copy["means"], copy["recipients"][0]["antispam"]) == ("split", "uniform", "off")
+    assert looped_site.milter.log().count("a copy came back") == 1

@@ -74,12 +74,14 @@ OPERATORS: Mapping[str, Tables] = {
         "milter": {"defer_mixed": True, "front": "libmilter"},
         "mail": {"internal_networks": OURS},
     },
+    # Take the listener for the world, which asks Tamis again, for that of copies.
+    "looped": {},
     # Decide and touch nothing.
     "shadow": {"milter": {"mode": "shadow"}},
 }
 RELAYED = ("split", "split-libmilter")
 AWAY = "away"  # listeners without a site
-SCANNERLESS = ("lenient", "unscanned")  # the others' logs must be free of trouble
+TROUBLED = ("lenient", "unscanned", "looped")  # the others' logs must be free of trouble
 TROUBLE = re.compile("(warning|error): ")
 OUTPUT = threading.Lock()  # of the process, while a command prints into a text
 VERDICTS = ("antivirus", "antispam", "graymail", "action")
@@ -130,7 +132,8 @@ class Site:
         if name == "unscanned":
             clamd = f"unix:{folder}/clamd.sock"
         tables: dict[str, dict[str, object]] = {"mail": {"domains": DOMAINS}, "antivirus": {"clamd": clamd}}
-        relay: Tables = {"resend": {"relay": f"inet:127.0.0.1:{mta.copies}"}} if name in RELAYED else {}
+        relays = dict.fromkeys(RELAYED, mta.copies) | {"looped": self._listeners.mx}
+        relay: Tables = {"resend": {"relay": f"inet:127.0.0.1:{relays[name]}"}} if name in relays else {}
         for more in (mta.settings, OPERATORS[name], relay):
             for table, settings in more.items():
                 tables.setdefault(table, {}).update(settings)
@@ -228,7 +231,7 @@ class Sites:
 
     def trouble(self) -> Sequence[str]:
         """Return lines of logs that tell of trouble where there must be none."""
-        logs = [one.milter.log() for (_, name), one in self._started.items() if name not in SCANNERLESS]
+        logs = [one.milter.log() for (_, name), one in self._started.items() if name not in TROUBLED]
         return [line for log in logs for line in log.splitlines() if TROUBLE.search(line)]
 
 
@@ -287,6 +290,12 @@ def lenient_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
 def split_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
     """Run it with a relay, with either front and behind either MTA."""
     return sites.get(*request.param.split())
+
+
+@pytest.fixture(scope="session", params=["postfix", "sendmail"])
+def looped_site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Run it where copies come back."""
+    return sites.get(request.param, "looped")
 
 
 @pytest.fixture(scope="session", params=RELAYED)
