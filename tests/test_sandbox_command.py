@@ -103,6 +103,23 @@ def test_command_serves_mail_through_the_milter(start_milter: StartMilter, tmp_p
     assert len(list((tmp_path / "mail/bob@example.org/.junk/new").iterdir())) == 1
 
 
+def test_copies_are_taken_as_they_are(start_milter: StartMilter, tmp_path: Path) -> None:
+    tamis = start_milter()
+    ports = [f"inet:127.0.0.1:{free_port(0)}" for _ in range(2)]
+    arguments = ["--listen", ports[0], "--copies", ports[1], "--maildir", str(tmp_path / "mail")]
+
+    with (
+        Service("sandbox", tamis.config, arguments, log=tmp_path / "log"),
+        connection(int(ports[1].rpartition(":")[2]), client=None) as client,
+    ):
+        client.send(GTUBE.raw, "bob@example.org", "someone@example.net")
+
+    (mine,) = (tmp_path / "mail/bob@example.org/new").iterdir()
+    assert b"X-Spam" not in mine.read_bytes()
+    assert len(list((tmp_path / "mail/outside/new").iterdir())) == 1
+    assert tamis.tickets() == []
+
+
 def test_taken_port_is_named(start_milter: StartMilter, tmp_path: Path) -> None:
     tamis = start_milter()
 
@@ -117,6 +134,7 @@ def test_taken_port_is_named(start_milter: StartMilter, tmp_path: Path) -> None:
     [
         (["--listen", "inet:192.0.2.1:2525"], "--listen: expected a port on loopback"),
         (["--listen", "unix:/tmp/s"], "--listen: expected a port on loopback"),
+        (["--copies", "inet:192.0.2.1:2525"], "--copies: expected a port on loopback"),
         (["--milter", "nonsense"], 'expected "unix:/PATH" or "inet:HOST:PORT"'),
         (["--client", "nobody"], '--client: expected an IP address, got "nobody"'),
     ],
@@ -144,6 +162,8 @@ def test_demo_shows_each_kind_of_mail(shown: Demo) -> None:
     assert row(shown.output, "virus test EICAR")[2] == "infected"
     assert "550 5.7.1 Message contains malware (" in shown.output
     assert row(shown.output, "EICAR in a zip")[2:7] == ["off", "off", "off", "deliver", "carol"]
+    assert row(shown.output, "newsletter to three")[5:7] == ["mark", "anna"]
+    assert "(each as if alone: a copy for those who are due other header fields)" in shown.output
     assert row(shown.output, "letter from Anna")[5:7] == ["deliver", "outside"]
 
 

@@ -11,6 +11,8 @@ import argparse
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -36,6 +38,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--maildir", type=Path, metavar="DIR", help="folder for the Maildirs (default: keep no mail)"
     )
     parser.add_argument(
+        "--copies",
+        metavar="ADDRESS",
+        help="where resend.relay hands copies in, which no milter is asked about (default: nowhere)",
+    )
+    parser.add_argument(
         "--milter", metavar="ADDRESS", help="the milter to ask (default: milter.listen of the configuration)"
     )
     parser.add_argument(
@@ -52,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; 2 where an option is wrong or the socket cannot be opened."""
     config = configuration.load(args.config)
     try:
-        where = _listen(args.listen)
+        where = _listen("--listen", args.listen)
+        copies = _listen("--copies", args.copies) if args.copies is not None else None
         settings = _settings(args, config)
     except ValueError as error:
         print(f"tamis: {error}", file=sys.stderr)
@@ -60,17 +68,21 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up()
     parts.prepare_store(config)
     try:
-        asyncio.run(_serve(config, settings, where))
-    except OSError as error:
-        print(f"tamis: cannot listen on {where}: {error.strerror or error}", file=sys.stderr)
+        asyncio.run(_serve(config, settings, where, copies))
+    except Unheard as error:
+        print(f"tamis: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _listen(text: str) -> InetAddress:
+class Unheard(Exception):
+    """A socket cannot be opened."""
+
+
+def _listen(option: str, text: str) -> InetAddress:
     where = address.parse(text)
     if not isinstance(where, InetAddress) or not where.is_loopback:
-        raise ValueError(f'--listen: expected a port on loopback such as "{LISTEN}", got "{text}"')
+        raise ValueError(f'{option}: expected a port on loopback such as "{LISTEN}", got "{text}"')
     return where
 
 
@@ -95,7 +107,7 @@ def _settings(args: argparse.Namespace, config: Config) -> Settings:
     )
 
 
-async def _serve(config: Config, settings: Settings, where: InetAddress) -> None:
+async def _serve(config: Config, settings: Settings, where: InetAddress, copies: InetAddress | None) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,13 +115,24 @@ async def _serve(config: Config, settings: Settings, where: InetAddress) -> None
     store = parts.store(config, loop)
     store.start()
     try:
-        server = Server(settings, store)
-        async with await server.listen(where.host, where.port):
+        async with AsyncExitStack() as listeners:
+            await _open(Server(settings, store), where, listeners)
+            if copies is not None:
+                await _open(Server(replace(settings, milter=None), store), copies, listeners)
             print(f"SMTP on {where}, milter {settings.milter}", file=sys.stderr)
             kept = "not kept, as --maildir names no folder" if settings.maildir is None else settings.maildir
             print(f"mail: {kept}", file=sys.stderr)
             notify("READY=1")
             await stop.wait()
-        await server.close()
     finally:
         store.close()
+
+
+async def _open(server: Server, where: InetAddress, listeners: AsyncExitStack) -> None:
+    """Listen until the stack unwinds; raise Unheard."""
+    try:
+        listener = await server.listen(where.host, where.port)
+    except OSError as error:
+        raise Unheard(f"cannot listen on {where}: {error.strerror or error}") from None
+    listeners.push_async_callback(server.close)
+    await listeners.enter_async_context(listener)

@@ -316,6 +316,35 @@ class Connection:
         return self._frames.pop(0)
 
 
+class Unfiltered:
+    """Stands for the connection to a filter where there is none, as at a listener for copies."""
+
+    def __init__(self) -> None:
+        self.queue_id = ""
+
+    async def helo(self, name: str) -> None:
+        """Go on."""
+
+    async def mail(
+        self, address: str, parameters: Sequence[str] = (), *, auth_user: str | None = None
+    ) -> None:
+        """Go on with a new message."""
+        self.queue_id = new_queue_id()
+
+    async def rcpt(self, recipient: Recipient) -> None:
+        """Go on."""
+
+    async def message(self, section: Section) -> Answer:
+        """Take it as it is."""
+        return Answer(Verdict.ACCEPT)
+
+    def abort(self) -> None:
+        """Go on."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
 def _answer(response: Response, payload: bytes) -> Answer | None:
     match response:
         case Response.ACCEPT:

@@ -24,6 +24,7 @@ from tamis.sandbox.scanner import PrivateClamd, ScannerFailed
 LOCAL_CLAMD = "unix:/run/clamav/clamd.ctl"
 SMTP_PORT = 2525
 MILTER_PORT = 8891
+RELAY_PORT = 10026
 SIGNATURES = Path("/var/lib/clamav")  # where freshclam keeps ClamAV's own
 SHOWN = "06-spam.eml"
 STRANGER = "192.0.2.25"  # all of the sandbox's clients come from there, as if from outside
@@ -53,6 +54,9 @@ domains = ["example.org"]
 
 [store]
 url = "sqlite:///{folder}/tamis.db"
+
+[resend]
+relay = "{relay}"
 {scanner}"""
 WITH_SCANNER = '\n[antivirus]\nclamd = "{clamd}"\n'
 WITHOUT_SCANNER = '\n[outgoing]\nantivirus = false\n\n[users.defaults]\nantivirus = "off"\n'
@@ -153,14 +157,16 @@ def _demonstrate(options: Options, running: ExitStack) -> None:
     scanner = _scanner(options, running)
     listen = _listen(folder)
     config = options.var / "tamis.toml"
-    config.write_text(CONFIGURATION.format(listen=listen, folder=folder, scanner=scanner))
+    relay = f"inet:127.0.0.1:{processes.free_port(RELAY_PORT)}"
+    config.write_text(CONFIGURATION.format(listen=listen, folder=folder, relay=relay, scanner=scanner))
     for account, wishes in ACCOUNTS.items():
         processes.run("account", config, ["set", account, *wishes])
     running.enter_context(Service("serve", config, log=options.var / "serve.log"))
     print(f"milter    {listen}, log in {options.var}/serve.log")
     port = processes.free_port(SMTP_PORT)
     maildirs = options.var / "mail"
-    arguments = ["--listen", f"inet:127.0.0.1:{port}", "--maildir", str(maildirs), "--client", STRANGER]
+    arguments = ["--listen", f"inet:127.0.0.1:{port}", "--copies", relay]
+    arguments += ["--maildir", str(maildirs), "--client", STRANGER]
     running.enter_context(Service("sandbox", config, arguments, log=options.var / "sandbox.log"))
     print(f"SMTP      127.0.0.1:{port}, mail in {maildirs}")
     print(f"\nThree accounts of example.org:\n{WISHES}\n\nWhat became of the sample messages:\n")

@@ -98,8 +98,8 @@ def _rows(one: Sent, ticket: dict[str, Any] | None) -> Iterator[Row]:
         notes = []
         if first and one.reply:
             notes.append(one.reply)
-        if last and ticket["means"] == "common":
-            notes.append("(in one transaction: only what all of them agreed to)")
+        if last and ticket["means"] == "split":
+            notes.append("(each as if alone: a copy for those who are due other header fields)")
         about = one.sample.about if first else ""
         yield Row((about, *_cells(one, ticket, recipient)), ticket["id"] if first else "", tuple(notes))
 

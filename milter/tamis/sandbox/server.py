@@ -16,7 +16,15 @@ from aiosmtpd.smtp import Envelope as SmtpEnvelope
 
 from tamis.interfaces import Directory, StoreUnavailable
 from tamis.message import Recipient
-from tamis.sandbox.client import UNAVAILABLE, Answer, Client, Connection, MilterUnavailable, Verdict
+from tamis.sandbox.client import (
+    UNAVAILABLE,
+    Answer,
+    Client,
+    Connection,
+    MilterUnavailable,
+    Unfiltered,
+    Verdict,
+)
 from tamis.sandbox.edit import apply
 from tamis.sandbox.maildir import OUTSIDE, Mailbox, Maildirs
 from tamis.sandbox.section import split
@@ -35,7 +43,7 @@ DSN = re.compile(r"(?:NOTIFY|ORCPT|RET|ENVID)=", re.IGNORECASE)
 class Settings:
     """How the server is set up."""
 
-    milter: str  # its address
+    milter: str | None  # its address; None for a listener that asks none
     domains: tuple[str, ...]  # delivered here, lower case
     delimiter: str  # between address and detail; "" for none
     max_message: int  # octets
@@ -115,7 +123,7 @@ class Conversation(SMTP):
         self.command_size_limit = MAX_COMMAND
         self.command_size_limits = defaultdict(lambda: MAX_COMMAND)
         self._server = server
-        self._milter: Connection | None = None
+        self._milter: Connection | Unfiltered | None = None  # None, too, where it was lost
         self._parameters: tuple[str, ...] = ()
         self._recipients: list[Recipient] = []
         self._ending: asyncio.Task[None] | None = None
@@ -176,7 +184,8 @@ class Conversation(SMTP):
         self, server: SMTP, session: Session, envelope: SmtpEnvelope, address: str, options: list[str]
     ) -> str:
         """Refuse to relay for strangers, and tell the milter of the others."""
-        if not session.authenticated and not self._is_local(address):
+        strange = self._server.settings.milter is not None and not session.authenticated
+        if strange and not self._is_local(address):
             return f"554 5.7.1 <{address}>: Relay access denied"
         if self._milter is None:
             return UNAVAILABLE
@@ -243,7 +252,8 @@ class Conversation(SMTP):
         """Connect to the milter if need be, and say who the client says he is; return a refusal."""
         try:
             if self._milter is None:
-                self._milter = await Connection.open(self._server.settings.milter, self._client())
+                where = self._server.settings.milter
+                self._milter = await Connection.open(where, self._client()) if where else Unfiltered()
             return await self._milter.helo(hostname)
         except (MilterUnavailable, ProtocolError) as error:
             await self._lose(error)  # MAIL will be refused for now, as with milter_default_action = tempfail
