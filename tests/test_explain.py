@@ -26,6 +26,9 @@ see you tomorrow.
 GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*" + b"GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n"
 
 
+RELAYED = '[resend]\nrelay = "inet:127.0.0.1:10026"\n'
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "tamis.toml"
@@ -162,3 +165,21 @@ def test_an_option_without_sense_is_wrong_use(
 
     assert status == 2
     assert f"argument {options[0]}: expected " in capsys.readouterr().err
+
+
+def test_copies_are_told_and_not_sent(
+    config: Path, explained: Explained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text() + RELAYED)
+    assert cli.main(["account", "set", "--config", str(config), "bob@example.org", "antispam=off"]) == 0
+    capsys.readouterr()
+    to = ("--to", "bob@example.org", "--to", "dora@example.org")
+
+    found = explained.json(LETTER + GTUBE, *to)
+    printed = explained(LETTER + GTUBE, *to)
+
+    assert (found["means"], found["headers"]) == ("split", {})
+    assert [(one["to"], one["headers"]["X-Spam-Flag"]) for one in found["copies"]] == [
+        (["dora@example.org"], "YES")
+    ]
+    assert "\ncopy       <dora@example.org>\n  adds     X-Spam-Flag: YES\n" in printed

@@ -107,7 +107,10 @@ def _addressed(message: Message, config: Config) -> list[str]:
 
 
 def _as_json(message: Message, judgement: Judgement, config: Config) -> dict[str, object]:
-    """Return the ticket's object without id, with "headers" and "reply"."""
+    """Return the ticket's object without id, with "headers", "reply", and "copies" where some would go out.
+
+    "headers" are those of the transaction, and each copy has its own.
+    """
     ticket = about(
         message, judgement, ticket_id="", milliseconds=milliseconds_now(), mode=config.milter.mode
     ).as_json()
@@ -115,6 +118,10 @@ def _as_json(message: Message, judgement: Judgement, config: Config) -> dict[str
     plan = judgement.plan
     ticket["headers"] = dict(plan.fields)
     ticket["reply"] = None if plan.reply is None else str(plan.reply)
+    if plan.copies:
+        ticket["copies"] = [
+            {"to": [to.address for to in one.recipients], "headers": dict(one.fields)} for one in plan.copies
+        ]
     return ticket
 
 
@@ -146,5 +153,9 @@ def _print(message: Message, judgement: Judgement) -> None:
     print(f"reply      {plan.reply or '250 accepted'}")
     for name, value in plan.fields:
         print(f"adds       {name}: {value}")
+    for copy in plan.copies:
+        print(f"copy       {', '.join(f'<{to.address}>' for to in copy.recipients)}")
+        for name, value in copy.fields:
+            print(f"  adds     {name}: {value}")
     for name, occurrence in plan.remove_fields:
         print(f"removes    {name} (number {occurrence})")
