@@ -27,8 +27,8 @@ from tests.model_mta import Mail, Mta
 from tamis.config import Config
 from tamis.decision import Plan
 from tamis.finding import Authentication, FailedCheck, Filter, Findings, SpamFinding
+from tamis.judgement import Judgement, judge
 from tamis.message import Message, Recipient
-from tamis.pipeline import Judgement, judge
 from tamis.policy.allowed import Allowed, allowed
 from tamis.preferences import Member, Preferences, Resolution, SenderLists, Treatment
 

@@ -28,8 +28,8 @@ from tests.providers import (
 
 from tamis.config import Config
 from tamis.finding import Authentication, Filter, Findings, Sender, SpamFinding
+from tamis.judgement import about, judge
 from tamis.message import Message, Recipient
-from tamis.pipeline import about, judge
 from tamis.policy.decide import SEVERITY, decide
 from tamis.policy.defer import deferred
 from tamis.preferences import Member, Preferences

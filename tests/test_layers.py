@@ -18,7 +18,7 @@ LAYERS = (
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),
     ("config",),
     ("checks", "learning", "accounts", "policy", "store", "egress", "wiring"),
-    ("scan", "resend"),
+    ("scan", "resend", "judgement"),
     ("pipeline",),
     ("front", "sandbox", "service"),
     ("commands",),

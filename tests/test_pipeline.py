@@ -25,8 +25,9 @@ from tamis.config import Config
 from tamis.decision import Plan, Reply
 from tamis.finding import FailedCheck, Filter, Findings
 from tamis.interfaces import StoreUnavailable
+from tamis.judgement import MANY
 from tamis.message import Envelope, Message, Recipient
-from tamis.pipeline import MANY, MAX_DEFERRED, Pipeline
+from tamis.pipeline import MAX_DEFERRED, Pipeline
 from tamis.policy.fields import MAX_REMOVED
 from tamis.preferences import Preferences, Resolution, Treatment
 from tamis.service.table import Table

@@ -25,9 +25,9 @@ from tamis.decision import Plan
 from tamis.finding import FailedCheck, Filter, Findings, GraymailFinding, SpamFinding, VirusFinding
 from tamis.front.packets import carry_out
 from tamis.front.session import text
+from tamis.judgement import Judgement, about, judge
 from tamis.message import Envelope, Message, Recipient, split
 from tamis.mime import Content
-from tamis.pipeline import Judgement, about, judge
 from tamis.policy.fields import OURS
 from tamis.preferences import Resolution, Value
 from tamis.sandbox.wire import (

@@ -11,8 +11,8 @@ from pathlib import Path
 from tamis import config as configuration
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config
+from tamis.judgement import Judgement, about, clean, judge, milliseconds_now
 from tamis.message import Envelope, Message, Recipient, split
-from tamis.pipeline import Judgement, about, clean, judge, milliseconds_now
 from tamis.service import parts
 
 

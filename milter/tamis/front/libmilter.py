@@ -9,7 +9,6 @@ that same thread state.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -27,6 +26,7 @@ from tamis.decision import Plan, Reply
 from tamis.front import library
 from tamis.front.front import BACKLOG, MAX_PACKET, Ask, Handle, remove_stale
 from tamis.front.gate import Gate
+from tamis.front.nudging import Nudging
 from tamis.front.session import MAX_NAME, Session, cut, rcpt_to
 from tamis.interfaces import UNCOUNTED, Answer, Metrics, Tempfail
 from tamis.message import Recipient
@@ -64,11 +64,6 @@ MACROS_TO_ASK = tuple(
 )  # a log line begins with i
 # Seconds that a thread waits beyond the deadline, which is the pipeline's to keep until copies go out.
 GRACE = LONGEST + 5
-# libmilter counts a thread as idle until it has woken: of two connections that get busy at once, both can be
-# left to one thread, and the second is forgotten while the first one waits. A thread that has ended another
-# connection takes one that was forgotten (libmilter/worker.c, mi_worker()).
-NUDGE = 1.0  # seconds between two looks for those
-NUDGES = 100  # connections at most in one look
 
 
 class Libmilter:
@@ -86,8 +81,7 @@ class Libmilter:
         self._here = threading.local()  # .session is the connection's, see the module's docstring
         self._sessions: set[Session] = set()  # of the open connections
         self._tasks: set[asyncio.Task[None]] = set()
-        self._nudging: asyncio.Task[None] | None = None
-        self._nudges = 0  # connections that came to us and said nothing
+        self._nudging = Nudging()
 
     def apply(self, settings: Milter) -> None:
         """Take limits and times from [milter]; also while serving."""
@@ -130,9 +124,7 @@ class Libmilter:
         milter.set_exception_policy(milter.CONTINUE)
         library.set_max_packet(MAX_PACKET)
         threading.Thread(target=_run, name="libmilter", daemon=True).start()
-        self._nudging = self._loop.create_task(
-            self._nudge(self._listener.family, self._listener.getsockname())
-        )
+        self._nudging.start(self._loop, listener)
 
     def leave(self) -> None:
         """Put a socket that nobody knows in the listener's place: others go on with the real one.
@@ -140,35 +132,11 @@ class Libmilter:
         libmilter has no word for it. The socket listens, since libmilter gives up, and drops its
         connections, when its listener fails.
         """
-        if self._nudging is not None:
-            self._nudging.cancel()
+        self._nudging.stop()
         with socket.socket(socket.AF_UNIX) as unknown:
             unknown.bind("")  # an address that the kernel chooses, without a file (unix(7), autobind)
             unknown.listen()
             os.dup2(unknown.fileno(), self._listener.fileno())
-
-    async def _nudge(self, family: int, address: Any) -> None:
-        """Let libmilter take the connections that it forgot, again and again."""
-        while True:
-            await asyncio.sleep(NUDGE)
-            with contextlib.suppress(OSError):  # TimeoutError is one, too
-                async with asyncio.timeout(NUDGE):
-                    for _ in range(NUDGES):
-                        if not await self._nudged(family, address):
-                            break
-
-    async def _nudged(self, family: int, address: Any) -> bool:
-        """Connect and hang up; tell whether there may be more to do.
-
-        It may have gone to another worker, or to a new thread that has a forgotten connection by now.
-        """
-        threads, nudges = library.threads(), self._nudges
-        with socket.socket(family) as one:
-            one.setblocking(False)
-            await self._loop.sock_connect(one, address)
-            one.shutdown(socket.SHUT_WR)
-            await self._loop.sock_recv(one, 1)  # until libmilter hangs up as well
-        return self._nudges == nudges or library.threads() > threads
 
     def hang_up(self) -> None:
         """Do nothing: libmilter ends a connection only by an answer to what the MTA said."""
@@ -301,7 +269,7 @@ class Libmilter:
         """Forget the connection."""
         session: Session | None = ctx.getpriv()
         if session is None:
-            self._nudges += 1
+            self._nudging.arrived()
         else:
             self._sessions.discard(session)
             self.gate.release(session)

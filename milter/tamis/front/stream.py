@@ -18,6 +18,7 @@ from tamis.config import Milter
 from tamis.decision import Reply
 from tamis.front.front import BACKLOG, MAX_PACKET, Ask, Handle, remove_stale
 from tamis.front.gate import Gate
+from tamis.front.negotiation import negotiate
 from tamis.front.packets import GOES_ON, NUMBER, carry_out, packet, refuse
 from tamis.front.session import Session, cut, rcpt_to, text
 from tamis.interfaces import UNCOUNTED, Answer, Metrics, Tempfail
@@ -26,24 +27,6 @@ from tamis.policy.combine import unavailable
 
 log = logging.getLogger(__name__)
 
-VERSION = 6  # SMFI_PROT_VERSION
-# SMFIF_ADDHDRS, ADDRCPT, DELRCPT, CHGHDRS, ADDRCPT_PAR and SETSYMLIST
-ACTIONS = 0x1 | 0x4 | 0x8 | 0x10 | 0x80 | 0x100
-CHOOSE_MACROS = 0x100  # SMFIF_SETSYMLIST
-# SMFIP_NR_CONN, HELO, MAIL, RCPT, DATA, HDR, EOH and BODY: no answer is awaited.
-QUIET = 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x80 | 0x40000 | 0x80000
-QUIET_BUT_RCPT = QUIET & ~0x8000
-UNUSED = 0x200 | 0x40 | 0x100  # SMFIP_NODATA, NOEOH and NOUNKNOWN: not sent
-LEADING_SPACE = 0x100000  # SMFIP_HDR_LEADSPC: values come with the blank after the colon
-# SMFIM_CONNECT, ENVFROM, ENVRCPT and EOM
-MACROS = (
-    (0, b"j {daemon_name}"),
-    (2, b"{auth_authen} {daemon_name} {client_addr} j i"),
-    (3, b"{rcpt_addr}"),
-    (5, b"i"),
-)
-CHOSEN = b"".join(stage.to_bytes(4) + names + b"\0" for stage, names in MACROS)
-CHOSEN_TO_ASK = CHOSEN.replace(b"{rcpt_addr}", b"{rcpt_addr} i")  # a log line begins with i
 OF_A_MESSAGE = ("i", "auth_authen", "rcpt_addr")
 KEPT = frozenset((b"j", b"daemon_name", b"client_addr", *map(str.encode, OF_A_MESSAGE)))
 HEADER = ord("L")  # SMFIC_HEADER
@@ -52,7 +35,6 @@ END_OF_MESSAGE = ord("E")  # SMFIC_BODYEOB
 ANSWERED = frozenset(b"CHMRTLNBU")  # the commands of the steps in QUIET, and SMFIC_UNKNOWN
 NEVER_QUIET = ord("U")
 HEAD = struct.Struct("!IB")
-OPTIONS = struct.Struct("!III")
 PAUSE = 0.5  # seconds without new connections when there is no descriptor for one
 LEAVE = 0.002  # seconds that an idle worker leaves a connection to one that is at work
 WARM = 0.0003  # seconds after its last connection that a worker counts as at work; less than a message takes
@@ -293,20 +275,13 @@ class Conversation(asyncio.Protocol):
         self._session.drop()
 
     def _negotiate(self, payload: bytes) -> None:
-        """Ask for the actions that plans need, and to be asked for no answer that makes no difference."""
-        if len(payload) < OPTIONS.size:
+        """Say what is wanted of the MTA."""
+        agreed = negotiate(payload, asks=self._front.ask is not None)
+        if agreed is None:
             raise ProtocolError
-        version, actions, offered = OPTIONS.unpack_from(payload)
-        asks = self._front.ask is not None
-        silent = QUIET_BUT_RCPT if asks else QUIET
-        quiet = offered & silent == silent
-        steps = offered & ((silent if quiet else 0) | UNUSED | LEADING_SPACE)
-        self._session.quiet, self._session.asks = quiet, asks
-        self._leading_space = bool(steps & LEADING_SPACE)
-        answer = OPTIONS.pack(min(version, VERSION), actions & ACTIONS, steps)
-        if actions & CHOOSE_MACROS:
-            answer += CHOSEN_TO_ASK if asks else CHOSEN
-        self._transport.write(packet(b"O", answer))
+        self._session.quiet, self._session.asks = agreed.quiet, agreed.asks
+        self._leading_space = agreed.leading_space
+        self._transport.write(packet(b"O", agreed.answer))
 
     def _macro(self, payload: bytes) -> None:
         words = payload[1:].split(b"\0")
