@@ -10,14 +10,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Dialect,
+    Engine,
+    Executable,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
 
 from tamis.interfaces import StoreUnavailable
 
@@ -97,30 +110,59 @@ def begin(connection: Connection, timeout: float) -> None:
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-    """Add rows, in the open transaction, by the driver itself: SQLAlchemy's way costs as much as the commit.
+    """Add rows, as run_many() does."""
+    run_many(connection, _insert(table), rows)
 
-    Raise the driver's own errors.
+
+def run_many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> None:
+    """Run a statement for each row, in the open transaction, by the driver itself.
+
+    SQLAlchemy's way costs as much as the commit. The statement is one that is made once. Raise the driver's
+    own errors.
     """
     if not rows:
         return
-    compiled = _insert(table, connection.dialect)
-    names = compiled.positiontup
-    values = [[row[name] for name in names] for row in rows] if names else rows
+    compiled = _compiled(statement, connection.dialect)
     cursor = connection.connection.cursor()
     try:
-        cursor.executemany(str(compiled), values)
+        cursor.executemany(str(compiled), [_values(compiled, row) for row in rows])
     finally:
         cursor.close()
 
 
+def run(
+    connection: Connection, statement: Executable, values: Mapping[str, object]
+) -> Sequence[tuple[Any, ...]]:
+    """Run a statement as run_many() does, and return its rows."""
+    compiled = _compiled(statement, connection.dialect)
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(str(compiled), _values(compiled, {**compiled.params, **values}))
+        return cursor.fetchall() if cursor.description else ()
+    finally:
+        cursor.close()
+
+
+def _values(compiled: SQLCompiler, given: Mapping[str, object]) -> Any:
+    names = compiled.positiontup
+    return [given[name] for name in names] if names else given
+
+
 @cache
-def _insert(table: Table, dialect: Dialect) -> SQLCompiler:
-    return table.insert().compile(dialect=dialect)
+def _insert(table: Table) -> Executable:
+    return table.insert()
 
 
-def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return an INSERT that can be told what becomes of rows that are there already."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+@cache
+def _compiled(statement: ClauseElement, dialect: Dialect) -> SQLCompiler:
+    compiled = statement.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101  # and no DDL
+    return compiled
+
+
+def insert_or(kind: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that can be told what becomes of rows that are there; kind is a dialect's name."""
+    return sqlite.insert(table) if kind == "sqlite" else postgresql.insert(table)
 
 
 def commit(connection: Connection) -> None:

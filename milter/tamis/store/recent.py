@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 MOST = 100_000  # keys, of about 150 octets each; where there are more, the database is asked
-SLACK = 10_000  # milliseconds by which nodes' clocks may differ, and commits be late
+SLACK = 3_000  # milliseconds by which nodes' clocks may differ, and commits be late
 
 
 class Recent:

@@ -27,6 +27,7 @@ from tamis.ticket import Ticket
 log = logging.getLogger(__name__)
 
 POLL = 0.25  # seconds between looks for changes by others, which we promise to follow within one
+HEARING = 0.75  # seconds between looks for copies that others remembered; with POLL less than one
 AT_ONCE = 500  # jobs in one round
 # Where there are others, a job waits for them for so many seconds: a commit costs as much as several tickets.
 GATHER = 0.002
@@ -116,6 +117,7 @@ class Store:
         self._remembered = None if remember is None else round(remember * 1000)  # milliseconds
         self._recent = Recent()  # only touched on the loop
         self._heard = 0  # Unix milliseconds of the latest copy that it was told of
+        self._next_hearing = 0.0  # monotonic seconds
         self._now = now
         self._loop = loop
         self._metrics = metrics
@@ -240,7 +242,7 @@ class Store:
                 changed = True
         if changed:
             self._hand_over(self._cache.clear)
-        if self._remembered is not None:
+        if self._remembered is not None and time.monotonic() >= self._next_hearing:
             self._listen()
 
     def _listen(self) -> None:
@@ -251,6 +253,7 @@ class Store:
                 found = copies.latest(connection, since=max(since, self._heard - SLACK))
         except StoreUnavailable:
             return
+        self._next_hearing = time.monotonic() + HEARING
         self._heard = max(found.values(), default=self._heard)
         self._hand_over(lambda: self._recent.learn(found, since=since))
 
