@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
@@ -18,14 +19,19 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
-from tests.stores import make_config, stored, write_config, write_settings
+from tests.stores import NOON, make_config, make_ticket, path_of, stored, write_config, write_settings
 
 from tamis import config as configuration
+from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
 from tamis.service import parts
+from tamis.store import tickets
 from tamis.store.database import Database
 from tamis.store.schema import REVISION, metadata
 from tamis.store.upgrade import MIGRATIONS
+from tamis.store.verification import verify
+
+HOUR = 3_600_000  # milliseconds
 
 
 def test_migrations_lead_to_the_tables_of_the_code(tmp_path: Path) -> None:
@@ -114,19 +120,45 @@ def test_key_of_a_missing_database_is_unavailable(tmp_path: Path) -> None:
         parts.installation_key(config)
 
 
+def make_old(config: Config, revision: str) -> None:
+    """Make the database as an earlier Tamis left it."""
+    path_of(config).touch()
+    with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
+        script = AlembicConfig()
+        script.set_main_option("script_location", str(MIGRATIONS))
+        script.attributes["connection"] = connection
+        command.upgrade(script, revision)
+
+
 def test_database_of_the_first_schema_keeps_what_it_has(tmp_path: Path) -> None:
-    config = make_config(tmp_path)
+    config = configuration.load(str(write_config(tmp_path)))
+    make_old(config, "0001")
     write_settings(config, "bob@example.org", antispam="off")
-    with contextlib.closing(sqlite3.connect(tmp_path / "tamis.db")) as other, other:
-        other.execute("DROP TABLE copy_guard")
-        other.execute("DROP TABLE secret")
-        other.execute("UPDATE alembic_version SET version_num = '0001'")
 
     parts.prepare_store(config)
 
     assert stored(config, "SELECT account, value FROM setting") == [("bob@example.org", '"off"')]
     assert stored(config, "SELECT * FROM copy_guard") == []
     assert len(parts.installation_key(config)) == 32
+
+
+def test_tickets_of_an_earlier_schema_are_chained(tmp_path: Path) -> None:
+    config = configuration.load(str(write_config(tmp_path)))
+    make_old(config, "0002")
+    old = [make_ticket(milliseconds=NOON + hour * HOUR) for hour in range(0, 600, 5) for _ in range(5)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "tamis.db")) as other, other:
+        for row in tickets.rows(old).tickets:
+            values = [row["id"], row["message_id"], row["body"]]
+            other.execute("INSERT INTO ticket VALUES (?, ?, ?)", values)
+            other.execute("INSERT INTO ticket_account VALUES ('bob@example.org', ?)", [row["id"]])
+
+    parts.prepare_store(config)
+
+    with contextlib.closing(Database(config.store)) as database:
+        with database.writing() as connection:
+            tickets.add(connection, tickets.rows([make_ticket(milliseconds=NOON + 600 * HOUR)]))
+        found = verify(database)
+    assert (found.faults, found.tickets, found.chains, found.sealed) == (0, 601, 26, 25)
 
 
 def test_preparing_a_ready_database_waits_for_no_lock(tmp_path: Path) -> None:
@@ -148,7 +180,7 @@ def test_concurrent_starts_migrate_once(tmp_path: Path) -> None:
     assert ended == [0, 0, 0, 0]
     config = configuration.load(str(path))
     assert stored(config, "SELECT * FROM counter") == [("settings", 0)]
-    assert stored(config, "SELECT name, length(value) FROM secret") == [("installation", 32)]
+    assert stored(config, "SELECT name, length(value) FROM secret") == [("installation", 32), ("sealing", 32)]
 
 
 def test_database_of_a_newer_tamis_is_refused(tmp_path: Path) -> None:
@@ -191,7 +223,7 @@ def test_check_tells_schema_and_number_of_accounts(tmp_path: Path) -> None:
 
     found = parts.check_store(config)
 
-    assert found == f"sqlite:///{tmp_path}/tamis.db schema 2, WAL, 1 accounts"
+    assert found == f"sqlite:///{tmp_path}/tamis.db schema 3, WAL, 1 accounts"
 
 
 def test_check_makes_no_database(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -161,6 +162,43 @@ def test_lines_are_not_parted_by_what_is_in_them(config: Config, capsys: pytest.
     main(["tickets", "--json"])
 
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_verify_says_that_nothing_is_amiss(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(config, [make_ticket(), make_ticket()])
+
+    assert main(["tickets", "verify"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "0 faults in 2 tickets and what is left of 0 others, in 1 chains"
+    )
+
+
+def test_verify_names_tickets_that_were_changed(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ticket = make_ticket()
+    keep(config, [ticket, make_ticket()])
+    with contextlib.closing(sqlite3.connect(tmp_path / "tamis.db")) as other, other:
+        other.execute("UPDATE ticket SET body = replace(body, 'anna', 'hanna') WHERE id = ?", [ticket.id])
+
+    assert main(["tickets", "verify"]) == 1
+    line, summary = capsys.readouterr().out.splitlines()
+    assert line == f"fault=changed day=2026-11-23 chain=1 number=1 ticket={ticket.id}"
+    assert summary.startswith("1 faults in 2 tickets")
+    assert main(["tickets", "verify", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    (fault,) = told.pop("first")
+    assert fault == {
+        "fault": "changed",
+        "day": "2026-11-23",
+        "chain": 1,
+        "number": 1,
+        "last": None,
+        "ticket": ticket.id,
+        "after": None,
+    }
+    assert len(bytes.fromhex(told.pop("key"))) == 32
+    assert told == {"tickets": 2, "gone": 0, "chains": 1, "sealed": 0, "faults": 1}
 
 
 def test_reader_that_stops_early_is_no_error(config: Config, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 LATEST = (1 << 48) - 1  # milliseconds; in the year 10889
+DAY = 86_400_000  # milliseconds
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs use it
+DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # those that int() takes
 
 
 class Direction(StrEnum):
@@ -149,6 +151,17 @@ def new_id(milliseconds: int | None = None) -> str:
 def first_id(milliseconds: int) -> str:
     """Return the lowest ID of a Unix time in milliseconds; times outside what ULIDs can tell are its ends."""
     return _ulid(min(max(milliseconds, 0), LATEST), 0)
+
+
+def day_of(ticket_id: str) -> int:
+    """Return the day of an ID, in days since 1970-01-01; raise ValueError where it is none."""
+    return int(ticket_id[:10].translate(DIGITS), 32) // DAY
+
+
+@lru_cache(maxsize=8)
+def first_id_of(day: int) -> str:
+    """Return the lowest ID of a day, in days since 1970-01-01."""
+    return first_id(day * DAY)
 
 
 def _ulid(milliseconds: int, random: int) -> str:

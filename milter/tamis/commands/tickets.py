@@ -1,4 +1,4 @@
-"""`tamis tickets`: find tickets, oldest first."""
+"""`tamis tickets`: find tickets, oldest first; `tamis tickets verify`: tell whether they are as they were."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import argparse
 import contextlib
 import json
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from tamis import config as configuration
-from tamis.commands.options import Subparsers, common
+from tamis.commands import verbs
+from tamis.commands.options import Subparsers, common, print_json, verb
+from tamis.config import Config
 from tamis.service import parts
-from tamis.store import tickets
+from tamis.store import tickets, verification
 from tamis.store.database import Database
+from tamis.store.seals import name_of
+from tamis.store.verification import Fault
 
 # RFC 3339 section 5.6; a blank for the "T" is allowed there.
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
@@ -30,6 +35,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--until", metavar="T", type=_time, help="exclusive; RFC 3339 or YYYY-MM-DD (UTC)")
     common(parser)
     parser.set_defaults(run=run)
+    several = parser.add_subparsers(metavar="VERB", help="tamis tickets VERB --help")
+    check = verb(
+        several,
+        "verify",
+        "Find tickets that anything but Tamis has changed, added or removed. Exit status 1: there are some.",
+    )
+    check.set_defaults(run=verbs.run, act=_verify)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +54,26 @@ def run(args: argparse.Namespace) -> int:
         for text in tickets.find(connection, query):
             print(text if args.json else _table(json.loads(text)))
     return 0
+
+
+def _verify(args: argparse.Namespace, config: Config, database: Database) -> int:
+    report = verification.verify(database)
+    if args.json:
+        print_json(asdict(report) | {"first": [_fault(one) for one in report.first]})
+        return 1 if report.faults else 0
+    for fault in report.first:
+        told = {name: value for name, value in _fault(fault).items() if value is not None}
+        print(" ".join(f"{name}={value}" for name, value in told.items()))
+    print(
+        f"{report.faults} faults in {report.tickets} tickets and what is left of {report.gone} others, "
+        f"in {report.chains} chains, of which {report.sealed} are sealed by the key {report.key}"
+    )
+    return 1 if report.faults else 0
+
+
+def _fault(fault: Fault) -> dict[str, object]:
+    day = None if fault.day is None else name_of(fault.day)
+    return asdict(fault) | {"fault": fault.fault.value, "day": day}
 
 
 def _time(text: str) -> int:

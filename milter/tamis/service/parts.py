@@ -123,7 +123,7 @@ def prepare_store(config: Config) -> None:
 def installation_key(config: Config) -> bytes:
     """Return the random octets that all share who share the store; raise StoreUnavailable."""
     with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
-        return secrets.installation_key(connection)
+        return secrets.get(connection, secrets.INSTALLATION)
 
 
 def check_store(config: Config) -> str:

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
+    Column,
     Connection,
     Dialect,
     Engine,
     Executable,
+    Label,
+    LargeBinary,
     Table,
+    cast,
     create_engine,
     event,
+    func,
     make_url,
     text,
 )
@@ -40,7 +46,9 @@ PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "foreign_keys = ON", "tem
 HANDOVER = 0.1  # seconds; who holds the lock for longer is no worker with its tickets
 RUSH = 0.0005  # seconds between two tries to get the lock from a worker
 PATIENCE = 0.005  # seconds between two tries to get it from somebody else
-UPGRADE_LOCK = 0x74616D6973  # "tamis": our advisory lock on PostgreSQL
+# Our advisory locks on PostgreSQL: "tamis", and one more.
+UPGRADE_LOCK = 0x74616D6973
+CHAIN_LOCK = UPGRADE_LOCK + 1
 
 
 def parse(url: str) -> URL:
@@ -114,18 +122,19 @@ def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, obj
     run_many(connection, _insert(table), rows)
 
 
-def run_many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> None:
-    """Run a statement for each row, in the open transaction, by the driver itself.
+def run_many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> int:
+    """Run a statement for each row, in the open transaction, by the driver itself; return how many changed.
 
     SQLAlchemy's way costs as much as the commit. The statement is one that is made once. Raise the driver's
     own errors.
     """
     if not rows:
-        return
-    compiled = _compiled(statement, connection.dialect)
+        return 0
+    made = _made(statement, connection.dialect)
     cursor = connection.connection.cursor()
     try:
-        cursor.executemany(str(compiled), [_values(compiled, row) for row in rows])
+        cursor.executemany(made.sql, [made.values(row) for row in rows])
+        return cursor.rowcount
     finally:
         cursor.close()
 
@@ -134,18 +143,13 @@ def run(
     connection: Connection, statement: Executable, values: Mapping[str, object]
 ) -> Sequence[tuple[Any, ...]]:
     """Run a statement as run_many() does, and return its rows."""
-    compiled = _compiled(statement, connection.dialect)
+    made = _made(statement, connection.dialect)
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(str(compiled), _values(compiled, {**compiled.params, **values}))
+        cursor.execute(made.sql, made.values({**made.given, **values}))
         return cursor.fetchall() if cursor.description else ()
     finally:
         cursor.close()
-
-
-def _values(compiled: SQLCompiler, given: Mapping[str, object]) -> Any:
-    names = compiled.positiontup
-    return [given[name] for name in names] if names else given
 
 
 @cache
@@ -153,16 +157,43 @@ def _insert(table: Table) -> Executable:
     return table.insert()
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A statement as the driver takes it."""
+
+    sql: str
+    names: Sequence[str] | None  # of values in their order; None where they go by name
+    given: Mapping[str, object]  # values that the statement itself brings
+
+    def values(self, named: Mapping[str, object]) -> Any:
+        """Return values as the driver takes them."""
+        return named if self.names is None else [named[name] for name in self.names]
+
+
 @cache
-def _compiled(statement: ClauseElement, dialect: Dialect) -> SQLCompiler:
+def _made(statement: ClauseElement, dialect: Dialect) -> _Made:
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)  # noqa: S101  # and no DDL
-    return compiled
+    return _Made(str(compiled), compiled.positiontup, compiled.params)
 
 
 def insert_or(kind: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT that can be told what becomes of rows that are there; kind is a dialect's name."""
     return sqlite.insert(table) if kind == "sqlite" else postgresql.insert(table)
+
+
+def snapshot(connection: Connection) -> None:
+    """Let the reading that begins here see the database as it is now, whatever others write meanwhile."""
+    begins = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql("BEGIN" if begins else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def octets(connection: Connection, column: Column[Any]) -> Label[bytes]:
+    """Return a column as octets: what others write into an SQLite file need be neither UTF-8 nor a text."""
+    if connection.dialect.name == "sqlite":
+        return cast(column, LargeBinary).label(column.name)
+    found = column if isinstance(column.type, LargeBinary) else func.convert_to(column, "UTF8")
+    return found.label(column.name)
 
 
 def commit(connection: Connection) -> None:
@@ -235,10 +266,10 @@ def write_ahead(connection: Connection) -> None:
         connection.rollback()
 
 
-def lock_upgrade(connection: Connection) -> None:
-    """Keep other nodes from migrating until this transaction ends; SQLite's own lock does that."""
+def lock(connection: Connection, key: int) -> None:
+    """Keep other nodes from the same lock until this transaction ends; SQLite's own does that."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def journal(connection: Connection) -> str:

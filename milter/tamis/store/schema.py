@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"  # of the newest migration, which a test compares with migrations/versions
+REVISION = "0003"  # of the newest migration, which a test compares with migrations/versions
 
 metadata = MetaData()
 
@@ -65,6 +66,11 @@ ticket = Table(
     Column("id", String, primary_key=True),
     Column("message_id", String),  # with its angle brackets
     Column("body", Text, nullable=False),  # the ticket's JSON object
+    Column("chain", Integer, nullable=False),
+    Column("number", Integer, nullable=False),  # in the chain, from 1
+    Column("is_last", Boolean, nullable=False),  # of a chain that is open
+    Column("salt", LargeBinary, nullable=False),
+    Column("link", LargeBinary, nullable=False),  # hash of the link before and of salt and body
     sqlite_with_rowid=False,
 )
 Index("ticket_message_id", ticket.c.message_id)
@@ -75,6 +81,31 @@ ticket_account = Table(
     metadata,
     Column("account", String, primary_key=True),
     Column("ticket", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# The tickets of one day, by their IDs, as one writer at a time has added them. Chains are 1, 2, 3 and so on.
+# While one is open its last ticket marks its end: to tell it here would write one more page in each commit.
+chain = Table(
+    "chain",
+    metadata,
+    Column("day", Integer, primary_key=True),  # days since 1970-01-01
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False),  # open, sealed, purged
+    Column("tickets", Integer),  # none while open, as the following
+    Column("head", LargeBinary),  # the last link
+    Column("seal", LargeBinary),  # signature of all that
+    sqlite_with_rowid=False,
+)
+
+# What is left of tickets that were purged or erased, in chains that have others.
+ticket_gone = Table(
+    "ticket_gone",
+    metadata,
+    Column("chain", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),  # hash of salt and body, both of which are gone
+    Column("proof", LargeBinary, nullable=False),  # that it was us: a hash under the sealing key
     sqlite_with_rowid=False,
 )
 
@@ -90,7 +121,7 @@ Index(
     "copy_guard_time", copy_guard.c.time
 )  # else a busy site would read all rows to find those of an hour ago
 
-# Random octets that all workers and nodes share.
+# Random octets that all workers and nodes share: keys.
 secret = Table(
     "secret",
     metadata,

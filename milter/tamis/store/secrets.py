@@ -1,4 +1,4 @@
-"""The installation's key: random octets that all who share a store share, and nobody else."""
+"""Keys: random octets that all who share a store share, and nobody else."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ from sqlalchemy import Connection, insert, select
 from tamis.interfaces import StoreUnavailable
 from tamis.store.schema import secret
 
-INSTALLATION = "installation"
-LENGTH = 32  # octets, as many as SHA-256 returns (RFC 2104 section 3)
+INSTALLATION = "installation"  # of the hashes of copies
+SEALING = "sealing"  # of the days of tickets, for Ed25519
+NAMES = (INSTALLATION, SEALING)
+LENGTH = 32  # octets, as many as SHA-256 returns (RFC 2104 section 3), and as Ed25519 takes (RFC 8032)
 
 
-def exists(connection: Connection) -> bool:
-    """Tell whether the key has been made."""
-    return _find(connection) is not None
+def exist(connection: Connection) -> bool:
+    """Tell whether all keys have been made."""
+    return all(find(connection, name) is not None for name in NAMES)
 
 
 def make(connection: Connection) -> None:
-    """Make the key where it is missing, in a transaction that keeps others from it."""
-    if not exists(connection):
-        connection.execute(insert(secret), {"name": INSTALLATION, "value": os.urandom(LENGTH)})
+    """Make the keys that are missing, in a transaction that keeps others from it."""
+    for name in NAMES:
+        if find(connection, name) is None:
+            connection.execute(insert(secret), {"name": name, "value": os.urandom(LENGTH)})
 
 
-def installation_key(connection: Connection) -> bytes:
-    """Return the key; raise StoreUnavailable where there is none."""
-    found = _find(connection)
+def get(connection: Connection, name: str) -> bytes:
+    """Return a key; raise StoreUnavailable where there is none."""
+    found = find(connection, name)
     if found is None:
-        raise StoreUnavailable("the installation's key is missing: `tamis serve` makes it when it starts")
+        raise StoreUnavailable(f"the {name} key is missing: `tamis serve` makes it when it starts")
     return found
 
 
-def _find(connection: Connection) -> bytes | None:
-    statement = select(secret.c.value).where(secret.c.name == INSTALLATION)
+def find(connection: Connection, name: str) -> bytes | None:
+    """Return a key, None where there is none."""
+    statement = select(secret.c.value).where(secret.c.name == name)
     return connection.execute(statement).scalar_one_or_none()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Select, select
 
-from tamis.store import dialect
+from tamis.store import chains, dialect
+from tamis.store.chains import Leaf
 from tamis.store.schema import ticket, ticket_account
-from tamis.ticket import Ticket, first_id
+from tamis.ticket import Ticket, day_of, first_id
 
 PAGE = 500  # rows of one query, so that no long one keeps the write-ahead log from being emptied
 
@@ -32,24 +34,32 @@ class Query:
 class Rows:
     """Tickets, ready to be written, so that the lock is held no longer than that takes."""
 
-    tickets: Sequence[Mapping[str, object]]
-    links: Sequence[Mapping[str, object]]
+    tickets: Sequence[dict[str, object]]
+    leaves: Sequence[Leaf]  # of each ticket
+    accounts: Sequence[Mapping[str, object]]
 
 
 def rows(given: Sequence[Ticket]) -> Rows:
     """Return the rows of tickets."""
-    tickets: list[Mapping[str, object]] = []
-    links: list[Mapping[str, object]] = []
+    tickets: list[dict[str, object]] = []
+    leaves: list[Leaf] = []
+    accounts: list[Mapping[str, object]] = []
     for one in given:
-        tickets.append({"id": one.id, "message_id": one.message_id, "body": _encode(one.as_json())})
-        links += ({"account": account, "ticket": one.id} for account in one.accounts())
-    return Rows(tickets, links)
+        body = _encode(one.as_json())
+        salt = os.urandom(chains.SALT)
+        tickets.append({"id": one.id, "message_id": one.message_id, "body": body, "salt": salt})
+        leaves.append(Leaf(one.id, day_of(one.id), chains.leaf(salt, body.encode())))
+        accounts += ({"account": account, "ticket": one.id} for account in one.accounts())
+    return Rows(tickets, leaves, accounts)
 
 
 def add(connection: Connection, given: Rows) -> None:
-    """Write tickets."""
-    dialect.insert(connection, ticket, given.tickets)
-    dialect.insert(connection, ticket_account, given.links)
+    """Write tickets, each into the chain of its day."""
+    places = chains.extend(connection, given.leaves)
+    dialect.insert(
+        connection, ticket, [row | place for row, place in zip(given.tickets, places, strict=True)]
+    )
+    dialect.insert(connection, ticket_account, given.accounts)
 
 
 def find(connection: Connection, query: Query) -> Iterator[str]:

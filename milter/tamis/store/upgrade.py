@@ -9,7 +9,7 @@ from sqlalchemy import Connection, column, func, inspect, select, table
 
 from tamis.config import Store as Settings
 from tamis.interfaces import StoreUnavailable
-from tamis.store import dialect, secrets
+from tamis.store import chains, dialect, secrets
 from tamis.store.database import Database
 from tamis.store.schema import REVISION, account
 
@@ -18,7 +18,7 @@ VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 
 
 def prepare(settings: Settings) -> None:
-    """Make the database and its key where they are missing, and migrate it; leave no connection open."""
+    """Make the database and its keys where they are missing, and migrate it; leave no connection open."""
     url = dialect.parse(settings.url)
     with contextlib.closing(Database(settings)) as database:
         if database.exists and _is_ready(database):
@@ -27,9 +27,10 @@ def prepare(settings: Settings) -> None:
             with database.reading() as connection:
                 dialect.write_ahead(connection)
             with database.writing() as connection:
-                dialect.lock_upgrade(connection)
+                dialect.lock(connection, dialect.UPGRADE_LOCK)
                 _upgrade(connection)
                 secrets.make(connection)
+                chains.seal_past(connection)  # of tickets that a migration has chained
 
 
 def describe(settings: Settings) -> str:
@@ -52,7 +53,7 @@ def describe(settings: Settings) -> str:
 
 def _is_ready(database: Database) -> bool:
     with database.reading() as connection:
-        return _revision(connection) == REVISION and secrets.exists(connection)
+        return _revision(connection) == REVISION and secrets.exist(connection)
 
 
 def _revision(connection: Connection) -> str | None:
