@@ -135,7 +135,6 @@ def test_killed_while_copies_are_out_only_their_recipients_may_get_it_twice(
 
 def test_killed_at_any_moment_nobody_goes_without(milter: Milter) -> None:
     chance = random.Random(SEED)  # noqa: S311
-    twice = []
     for _ in range(MOMENTS):
         delay = chance.uniform(0, 0.004)
         killer = Killer(milter, "end answered", chance.randrange(2), delay)
@@ -144,5 +143,3 @@ def test_killed_at_any_moment_nobody_goes_without(milter: Milter) -> None:
 
         assert set(got) == set(EVERYBODY)
         assert all(times == 1 or (times == 2 and one in killer.out) for one, times in got.items())
-        twice += [delay for times in got.values() if times == 2]
-    assert all(delay < 0.005 for delay in twice)
