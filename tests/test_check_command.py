@@ -169,6 +169,26 @@ def test_nothing_is_said_of_metrics_that_nobody_wants(check: Check, clamd: Clamd
     assert check.of("metrics") == []
 
 
+def test_how_long_records_are_kept_is_shown(check: Check, clamd: Clamd) -> None:
+    check(clamd.address, retention={"preset": "mailpro"})
+
+    ((status, text),) = check.of("retention")
+    assert status == "warning"
+    assert text.startswith(
+        "nothing is purged yet; mailpro: account 45d to 60d after closing; ticket up to 1 year, "
+    )
+    assert text.endswith("copy_guard up to 1h; personal_model 45d to 60d after closing")
+
+
+def test_a_promise_that_own_figures_break_is_a_warning(check: Check, clamd: Clamd) -> None:
+    own: dict[str, object] = {"preset": "mailo", "log": {"age": {"ceiling": "2 months"}}}
+
+    status = check(clamd.address, retention=own)
+
+    assert (status, check.of("retention")[1][0]) == (0, "warning")
+    assert "kept for 1 month then deleted automatically" in check.of("retention")[1][1]
+
+
 def test_a_missing_relay_is_a_warning(check: Check, clamd: Clamd) -> None:
     check(clamd.address)
 

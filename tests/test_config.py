@@ -79,6 +79,34 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         ("[resend]\nremember = '59s'", "resend.remember: expected greater than or equal to 60"),
         ("[resend]\nremember = '25h'", "resend.remember: expected less than or equal to 86400"),
         ("[resend]\nrelay = 'here'", 'resend.relay: expected "unix:/PATH" or "inet:HOST:PORT"'),
+        (
+            "[retention]\nticket.age = { floor = '1 year', ceiling = '1 year' }",
+            "line 4: retention.ticket.age.ceiling: expected at least 3d more than the floor of 1 year, got",
+        ),
+        (
+            "[retention.ticket]\nage.floor = '2 years'",
+            "line 4: retention.ticket.age.floor: expected at least 3d less than the ceiling of 1 year, got",
+        ),
+        (
+            "[retention]\npreset = 'mailpro'\nticket.closing.ceiling = '30d'",
+            'ceiling: expected at least 3d more than the floor of 45d (mailpro: "If you close your account',
+        ),
+        (
+            "[tickets]\npseudonymise_after = '6 months'\n[retention]\npreset = 'mailo'",
+            'line 4: tickets.pseudonymise_after: expected at least the floor of 1 year (mailo: "operating',
+        ),
+        ("[retention]\nlog.age.ceiling = '1d'", "expected at least 7d, as a purge runs once a day, got 1d"),
+        ("[retention]\nticket.age.ceiling = 4", 'expected a duration such as "1 year" or "395d", got 4'),
+        ("[retention]\nticket.age.ceiling = '1.5 months'", "expected whole months or years"),
+        ("[retention]\nnotice = '1d'", "retention.notice: expected at least 7d, got 1d"),
+        ("[retention]\npreset = 'x'", 'retention.preset: expected "", "mailo"'),
+        (
+            "[retention.session]\nsign_in.ceiling = '1 year'",
+            "retention.session.sign_in: no such clock here, expected session.age or session.closing",
+        ),
+        ("[retention.copy_guard]", "line 3: retention.copy_guard: its ceiling is resend.remember"),
+        ("[retention.tickets]", "retention.tickets: unknown key; did you mean retention.ticket?"),
+        ("[retention]\nticket.age.flor = '1d'", "did you mean retention.ticket.age.floor?"),
         ("[users]\nmay_change = ['colour']", "tamis.toml line 4: users.may_change: expected "),
         (
             "[users.defaults]\nantispam = 'maybe'",

@@ -61,6 +61,13 @@ def test_every_metric_is_documented_with_its_labels_and_its_sentence(family: Fam
     assert f"| `{family.name}` | {labels} | {family.about} |" in PAGES["metrics.md"]
 
 
+def test_tests_that_are_said_to_prove_promises_are_there() -> None:
+    named = re.findall(r"`(test_\w+)`", PAGES["privacy.md"])
+
+    assert named
+    assert [name for name in named if not (ROOT / "tests" / f"{name}.py").exists()] == []
+
+
 def test_every_decision_has_a_number_of_its_own() -> None:
     files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 

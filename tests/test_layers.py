@@ -12,8 +12,8 @@ PACKAGE = ROOT / "milter" / "tamis"
 
 # Lowest first; parts of one layer do not know each other, except where they stand in one word together.
 LAYERS = (
-    ("units", "address", "authres", "html", "decoding", "refusal", "spelling"),
-    ("mailboxes", "sockets"),
+    ("units", "address", "authres", "html", "decoding", "refusal", "section", "spelling"),
+    ("mailboxes", "retention", "sockets"),
     ("mime",),
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),
     ("config",),
@@ -73,6 +73,14 @@ def test_imports_point_downward(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((PACKAGE / "policy").glob("*.py")), ids=lambda path: path.stem)
 def test_policy_is_pure(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & PURE
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "retention").glob("*.py")), ids=lambda path: path.stem)
+def test_retention_reads_no_clock(path: Path) -> None:
+    called = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+
+    assert not {name.split(".")[0] for name in imports(path)} & (PURE - {"datetime"})
+    assert not called & {"now", "today", "utcnow"}
 
 
 def test_only_training_imports_scikit_learn() -> None:

@@ -46,6 +46,18 @@ def test_the_shipped_file_holds_nothing_else() -> None:
     assert {(section, key) for section, table in given.items() for key in table} == set(keys())
 
 
+def test_what_is_commented_out_in_retention_is_what_holds_without_it() -> None:
+    tables = SHIPPED[SHIPPED.index("[retention]") : SHIPPED.index("[tickets]")]
+    shown = re.sub(r"^# (?=[a-z_]+\.\w+ = )", "", tables, flags=re.MULTILINE)
+
+    given = configuration.parse(f'[mail]\ndomains = ["example.org"]\n{shown}', "shown").rules
+
+    assert {key: figure.period for key, figure in given.figures.items()} == {
+        key: figure.period for key, figure in Config().rules.figures.items()
+    }
+    assert sum(figure.own for figure in given.figures.values()) == len(given.figures)
+
+
 def test_every_key_has_a_comment_above_it() -> None:
     bare = []
     blocks = [block.splitlines() for block in SHIPPED.split("\n\n")]

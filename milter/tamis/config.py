@@ -12,9 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -24,6 +22,11 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from tamis import address, preferences, refusal, units
+from tamis.retention.conflicts import clashes
+from tamis.retention.period import Period
+from tamis.retention.rules import Rules
+from tamis.retention.section import Retention, Tickets
+from tamis.section import Section
 
 DEFAULT_PATH = "/etc/tamis/tamis.toml"
 ENVIRONMENT = "TAMIS_CONFIG"
@@ -73,12 +76,6 @@ Bits = Annotated[float, Field(allow_inf_nan=False)]
 Threshold = Annotated[Bits, AfterValidator(lambda bits: round(bits, 1) + 0.0)]
 OnError = Literal["tempfail", "pass"]
 Lock = Literal["antivirus", "antispam", "graymail", "actions", "senders", "learning"]
-
-
-class Section(BaseModel):
-    """A table of the file: no unknown keys, no silent conversions, never changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Milter(Section):
@@ -260,7 +257,7 @@ class Users(Section):
         default=frozenset({"antivirus", "antispam", "graymail", "actions", "senders", "learning"}),
         strict=False,
     )
-    defaults: Settings = {}
+    defaults: Settings = Field(default={})
     domains: Mapping[Domain, Settings] = {}
 
 
@@ -313,6 +310,8 @@ class Config(Section):
     resend: Resend = Resend()
     options: Options = Options()
     metrics: Metrics = Metrics()
+    retention: Retention = Retention()
+    tickets: Tickets = Tickets()
     _text: str = ""  # that it was read from
     _name: str = "configuration"
 
@@ -320,6 +319,12 @@ class Config(Section):
         """Return the error for a key that only the part which it is meant for can tell to be wrong."""
         where = refusal.place(key, self._text, self._name)
         return ConfigError(f"{where}: {refusal.one_line('.'.join(key))}: {refusal.one_line(reason)}")
+
+    @property
+    def rules(self) -> Rules:
+        """How long records are kept."""
+        remember = Period(milliseconds=round(self.resend.remember * 1000))
+        return self.retention.rules(remember=remember, pseudonymise=self.tickets.period)
 
     def site_settings(self) -> Mapping[str, preferences.Value]:
         """Return the site's level of settings: [users.defaults] above [antispam] mark."""
@@ -365,4 +370,6 @@ def _parse(text: str, name: str) -> Config:
     config._text, config._name = text, name
     if not config.mail.domains:
         raise config.refused(("mail", "domains"), 'expected at least one domain, such as ["example.org"]')
+    if refusals := [config.refused(clash.key, clash.reason) for clash in clashes(config.rules)]:
+        raise ConfigError("\n".join(map(str, refusals)))
     return config

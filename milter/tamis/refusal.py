@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -101,14 +101,16 @@ def one_line(text: str) -> str:
 
 def _nearest(location: tuple[str, ...], model: type[BaseModel]) -> str:
     """Return the suggestion of the known key that is most like an unknown one."""
-    known = ["users." + name for name in ("defaults", "domains")]
+    matches = difflib.get_close_matches(".".join(location)[:80], list(_keys(model)), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        known.append(name)
+        yield prefix + name
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
-            known.extend(f"{name}.{key}" for key in section.model_fields)
-    matches = difflib.get_close_matches(".".join(location)[:80], known, n=1, cutoff=0.5)
-    return f"; did you mean {matches[0]}?" if matches else ""
+            yield from _keys(section, f"{prefix}{name}.")
 
 
 def _lines(text: str) -> Mapping[tuple[str, ...], int]:

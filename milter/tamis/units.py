@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 SECONDS = {
     "ms": 0.001,
@@ -23,20 +24,28 @@ OCTETS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2*
 QUANTITY = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*")
 
 
-def _quantity(text: str, units: dict[str, float] | dict[str, int], example: str) -> float:
+def _parted(text: str, units: Collection[str], example: str) -> tuple[float, str]:
     match = QUANTITY.fullmatch(text)
     unit = match[2].lower() if match else ""
-    factor = units.get(unit) or units.get(unit.removesuffix("s"))
-    if match is None or factor is None:
+    if unit not in units:
+        unit = unit.removesuffix("s")
+    if match is None or unit not in units:
         raise ValueError(f'expected {example}, got "{text}"')
-    return float(match[1]) * factor
+    return float(match[1]), unit
+
+
+def parted(text: str) -> tuple[float, str]:
+    """Return the number and the unit, as SECONDS has it, of a duration; raise ValueError."""
+    return _parted(text, SECONDS, 'a duration such as "30s", "10m", "395d" or "1 month"')
 
 
 def duration(text: str) -> float:
-    """Return the seconds in "30s", "10m", "1 month" or "395d"; raise ValueError."""
-    return _quantity(text, SECONDS, 'a duration such as "30s", "10m", "395d" or "1 month"')
+    """Return the seconds in "30s", "10m", "395d" or "1 month"; raise ValueError."""
+    number, unit = parted(text)
+    return number * SECONDS[unit]
 
 
 def size(text: str) -> int:
     """Return the octets in "25MB" or "64KiB"; raise ValueError."""
-    return int(_quantity(text, OCTETS, 'a size such as "25MB" or "64KiB"'))
+    number, unit = _parted(text, OCTETS, 'a size such as "25MB" or "64KiB"')
+    return int(number * OCTETS[unit])

@@ -18,6 +18,8 @@ from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
 from tamis.resend import handover, relay
 from tamis.resend.connection import RelayUnavailable
+from tamis.retention.conflicts import remarks
+from tamis.retention.summary import summary
 from tamis.service import parts
 from tamis.wiring import mta
 from tamis.wiring.remark import Status
@@ -72,6 +74,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield _models(config)
     yield from _relay(config)
     yield from _metrics(config)
+    yield from _retention(config)
     yield from (Line("mta", one.status, one.text) for one in mta.remarks(config, handover.LONGEST))
 
 
@@ -163,6 +166,12 @@ def _metrics(config: Config) -> Iterator[Line]:
         yield Line("metrics", Status.WARNING, f"{config.metrics.file} cannot be written by {_user()}")
     else:
         yield Line("metrics", Status.OK, f"{config.metrics.file} can be written by {_user()}")
+
+
+def _retention(config: Config) -> Iterator[Line]:
+    """Say how long records are to be kept, and which promises the operator's own figures break."""
+    yield Line("retention", Status.WARNING, f"nothing is purged yet; {summary(config.rules)}")
+    yield from (Line("retention", Status.WARNING, text) for text in remarks(config.rules))
 
 
 def _user() -> str:
