@@ -20,7 +20,7 @@ LAYERS = (
     ("checks", "learning", "accounts", "policy", "store", "egress", "wiring"),
     ("scan", "resend", "judgement"),
     ("pipeline",),
-    ("front", "sandbox", "service"),
+    ("front", "sandbox", "service", "desk"),
     ("commands",),
     ("cli",),
     ("__main__",),

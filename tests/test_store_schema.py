@@ -133,11 +133,16 @@ def make_old(config: Config, revision: str) -> None:
 def test_database_of_the_first_schema_keeps_what_it_has(tmp_path: Path) -> None:
     config = configuration.load(str(write_config(tmp_path)))
     make_old(config, "0001")
-    write_settings(config, "bob@example.org", antispam="off")
+    with contextlib.closing(sqlite3.connect(tmp_path / "tamis.db")) as other, other:
+        other.execute("INSERT INTO account VALUES ('bob@example.org', 'active', 1795435200000)")
+        other.execute("INSERT INTO setting VALUES ('bob@example.org', 'antispam', '\"off\"')")
 
     parts.prepare_store(config)
 
     assert stored(config, "SELECT account, value FROM setting") == [("bob@example.org", '"off"')]
+    assert stored(config, "SELECT address, created, closed FROM account") == [
+        ("bob@example.org", 1795435200000, None)
+    ]
     assert stored(config, "SELECT * FROM copy_guard") == []
     assert len(parts.installation_key(config)) == 32
 
@@ -223,7 +228,7 @@ def test_check_tells_schema_and_number_of_accounts(tmp_path: Path) -> None:
 
     found = parts.check_store(config)
 
-    assert found == f"sqlite:///{tmp_path}/tamis.db schema 3, WAL, 1 accounts"
+    assert found == f"sqlite:///{tmp_path}/tamis.db schema 4, WAL, 1 accounts"
 
 
 def test_check_makes_no_database(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
+from tamis.store.chunks import chunks
 from tamis.store.schema import alias
-from tamis.store.settings import PAGE, chunks, count_change
+from tamis.store.settings import PAGE, count_change
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, bindparam, delete, select, true
 
 from tamis.store import chains, content, dialect, secrets
 from tamis.store.chains import End, State
+from tamis.store.chunks import chunks
 from tamis.store.database import Database
 from tamis.store.schema import chain, ticket, ticket_account, ticket_gone
 from tamis.store.seals import Sealer, Statement
-from tamis.store.settings import chunks
 from tamis.ticket import first_id_of
 
 AT_ONCE = 1000  # rows that are deleted in one transaction: milliseconds in which no ticket can be written

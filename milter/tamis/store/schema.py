@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0003"  # of the newest migration, which a test compares with migrations/versions
+REVISION = "0004"  # of the newest migration, which a test compares with migrations/versions
 
 metadata = MetaData()
 
@@ -24,8 +24,12 @@ account = Table(
     "account",
     metadata,
     Column("address", String, primary_key=True),  # lower case, as all addresses here
-    Column("status", String, nullable=False),
-    Column("created", BigInteger, nullable=False),  # Unix time in milliseconds
+    Column("created", BigInteger, nullable=False),  # Unix time in milliseconds, as all times here
+    Column("closed", BigInteger),  # none once it is reopened
+    Column("erasure", BigInteger),  # when it was asked for last; the row outlives it as long as tickets do
+    Column("restricted", BigInteger),  # since when only what must be is done with its data
+    Column("last_sign_in", BigInteger),
+    Column("warned", BigInteger),  # when its user was told last that nobody signs in
     sqlite_with_rowid=False,
 )
 
@@ -120,6 +124,87 @@ copy_guard = Table(
 Index(
     "copy_guard_time", copy_guard.c.time
 )  # else a busy site would read all rows to find those of an hour ago
+
+# Records about one account each. Their IDs are ULIDs, as those of tickets, and tell their time.
+session = Table(
+    "session",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("kind", String, nullable=False),  # options, smtp
+    Column("address", String),  # the client's
+    sqlite_with_rowid=False,
+)
+Index("session_account", session.c.account)
+
+setting_change = Table(
+    "setting_change",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("actor", String, nullable=False),  # user, tamis, or an operator's name
+    Column("key", String, nullable=False),  # a setting's, or what else was done to the account
+    Column("old", Text),  # JSON, as the following; none where there was none
+    Column("new", Text),
+    sqlite_with_rowid=False,
+)
+Index("setting_change_account", setting_change.c.account)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("purpose", String, nullable=False),  # learning
+    Column("given", Boolean, nullable=False),  # else withdrawn
+    Column("actor", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("consent_account", consent.c.account)
+
+# What is still to be told to users.
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),  # to whose address it goes
+    Column("kind", String, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: what the words need
+    Column("tried", BigInteger),  # the last time that it could not be sent
+    sqlite_with_rowid=False,
+)
+Index("notice_account", notice.c.account)
+
+# Disclosures, holds, readings.
+legal_act = Table(
+    "legal_act",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+    sqlite_with_rowid=False,
+)
+
+# What may not be touched; the act has the same ID.
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("released", BigInteger),
+    sqlite_with_rowid=False,
+)
+Index("hold_account", hold.c.account)
+
+# What a purge has done, in counts.
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON
+    sqlite_with_rowid=False,
+)
 
 # Random octets that all workers and nodes share: keys.
 secret = Table(

@@ -6,18 +6,15 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, select, update
 
 from tamis.preferences import Value
+from tamis.store.chunks import chunks
+from tamis.store.owners import COLUMNS, IS_THERE, Status, status_of
 from tamis.store.schema import account, counter, setting
 
-AT_ONCE = 500  # values in one IN list; SQLite before 3.32 takes 999 variables
 PAGE = 1000  # rows
-ACTIVE = "active"
-
-One = TypeVar("One")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +22,13 @@ class Account:
     """One account."""
 
     address: str
-    status: str
+    status: Status
 
 
 def own(connection: Connection, addresses: Sequence[str]) -> dict[str, dict[str, Value]]:
     """Return the settings of those addresses (lower case) that are accounts."""
     columns = select(account.c.address, setting.c.key, setting.c.value).outerjoin_from(account, setting)
+    columns = columns.where(IS_THERE)
     found: dict[str, dict[str, Value]] = {}
     for some in chunks(addresses):
         for address, key, value in connection.execute(columns.where(account.c.address.in_(some))):
@@ -40,18 +38,23 @@ def own(connection: Connection, addresses: Sequence[str]) -> dict[str, dict[str,
     return found
 
 
-def status(connection: Connection, address: str) -> str | None:
-    """Return an account's status, None where there is no such account."""
-    return connection.execute(
-        select(account.c.status).where(account.c.address == address)
-    ).scalar_one_or_none()
+def status(connection: Connection, address: str) -> Status | None:
+    """Return an account's status, None where there is no such account, and never was."""
+    row = connection.execute(select(*COLUMNS).where(account.c.address == address)).one_or_none()
+    return None if row is None else status_of(row)
 
 
 def change(connection: Connection, address: str, values: Mapping[str, Value]) -> None:
-    """Set values of an account, which is made where it is missing."""
-    if status(connection, address) is None:
-        now = time.time_ns() // 1_000_000
-        connection.execute(insert(account), {"address": address, "status": ACTIVE, "created": now})
+    """Set values of an account, which is made where it is missing or was erased."""
+    before = status(connection, address)
+    now = time.time_ns() // 1_000_000
+    if before is None:
+        connection.execute(insert(account), {"address": address, "created": now})
+    elif before is Status.ERASED:
+        mine = account.c.address == address
+        # Beyond the erasure, also where a clock was set back.
+        made = {"created": case((account.c.erasure < now, now), else_=account.c.erasure + 1)}
+        connection.execute(update(account).where(mine).values(made | {"closed": None, "restricted": None}))
     if values:
         mine = setting.c.account == address
         connection.execute(delete(setting).where(mine, setting.c.key.in_(list(values))))
@@ -62,11 +65,11 @@ def change(connection: Connection, address: str, values: Mapping[str, Value]) ->
 
 def accounts(connection: Connection) -> Iterator[Account]:
     """Return all accounts by address, a page at a time."""
-    columns = select(account.c.address, account.c.status).order_by(account.c.address).limit(PAGE)
+    columns = select(account.c.address, *COLUMNS).order_by(account.c.address).limit(PAGE)
     after = ""
     while rows := connection.execute(columns.where(account.c.address > after)).all():
         for row in rows:
-            yield Account(row.address, row.status)
+            yield Account(row.address, status_of(row))
         after = rows[-1].address
 
 
@@ -79,12 +82,6 @@ def changes(connection: Connection) -> int:
     """Return how often accounts, settings and aliases have changed."""
     statement = select(counter.c.value).where(counter.c.name == "settings")
     return int(connection.execute(statement).scalar_one())
-
-
-def chunks(values: Sequence[One]) -> Iterator[Sequence[One]]:
-    """Return values in parts that fit in one IN list."""
-    for start in range(0, len(values), AT_ONCE):
-        yield values[start : start + AT_ONCE]
 
 
 def _value(text: str) -> Value:

@@ -11,6 +11,7 @@ from tamis.config import Store as Settings
 from tamis.interfaces import StoreUnavailable
 from tamis.store import chains, dialect, secrets
 from tamis.store.database import Database
+from tamis.store.owners import IS_THERE
 from tamis.store.schema import REVISION, account
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -45,7 +46,7 @@ def describe(settings: Settings) -> str:
             found = _revision(connection)
             if found is None:
                 return f"{shown} is empty: `tamis serve` makes its tables"
-            count = connection.execute(select(func.count()).select_from(account)).scalar_one()
+            count = connection.execute(select(func.count()).select_from(account).where(IS_THERE)).scalar_one()
             journal = dialect.journal(connection)
     wanted = "" if found == REVISION else f" (`tamis serve` migrates to {int(REVISION)})"
     return f"{shown} schema {int(found)}{wanted}, {journal}, {count} accounts"

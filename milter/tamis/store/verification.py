@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Row, Select, false, func, select, true, tuple
 
 from tamis.store import chains, content, dialect, secrets
 from tamis.store.chains import State
+from tamis.store.chunks import chunks
 from tamis.store.content import Content
 from tamis.store.database import Database
 from tamis.store.schema import chain, ticket, ticket_account, ticket_gone
 from tamis.store.seals import Sealer, Statement
-from tamis.store.settings import chunks
 from tamis.ticket import first_id_of
 
 PAGE = 500  # rows

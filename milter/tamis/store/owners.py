@@ -1,0 +1,64 @@
+"""What is known of accounts by which the time of records is counted, and their status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from tamis.retention.due import Owner
+from tamis.store.chunks import chunks
+from tamis.store.schema import account, hold
+
+
+class Status(StrEnum):
+    """How an account is."""
+
+    ACTIVE = "active"
+    RESTRICTED = "restricted"  # no filter runs on its incoming mail, and tickets stay to their floor only
+    CLOSED = "closed"
+    ERASED = "erased"  # all but what a floor or a hold keeps
+
+
+COLUMNS = (
+    account.c.created,
+    account.c.closed,
+    account.c.erasure,
+    account.c.restricted,
+    account.c.last_sign_in,
+    account.c.warned,
+)
+
+# What was erased is no account any more, though its row is there as long as its tickets are.
+IS_THERE = or_(account.c.erasure.is_(None), account.c.erasure < account.c.created)
+
+
+def status_of(row: Row[*tuple[Any, ...]]) -> Status:
+    """Return the status of an account by its COLUMNS."""
+    if row.erasure is not None and row.erasure >= row.created:  # else it was made again since
+        return Status.ERASED
+    if row.closed is not None:
+        return Status.CLOSED
+    return Status.ACTIVE if row.restricted is None else Status.RESTRICTED
+
+
+def owners(connection: Connection, addresses: Sequence[str]) -> dict[str, Owner]:
+    """Return what is known of those addresses (lower case) that are accounts, or were."""
+    found: dict[str, Owner] = {}
+    for some in chunks(addresses):
+        rows = connection.execute(select(account.c.address, *COLUMNS).where(account.c.address.in_(some)))
+        for row in rows:
+            found[row.address] = Owner(row.closed, row.erasure, row.restricted, row.last_sign_in, row.warned)
+    return found
+
+
+def held(connection: Connection, addresses: Sequence[str]) -> dict[str, int]:
+    """Return until when the records of those addresses are held that are under a hold; Unix milliseconds."""
+    found: dict[str, int] = {}
+    latest = select(hold.c.account, func.max(hold.c.until).label("until")).where(hold.c.released.is_(None))
+    for some in chunks(addresses):
+        for row in connection.execute(latest.where(hold.c.account.in_(some)).group_by(hold.c.account)):
+            found[row.account] = row.until
+    return found
