@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pytest
-from tests.faults.acts import FAULTS
-from tests.faults.ledger import Ledger, Result, result
+from tests.faults.acts import ALIKE, FAULTS
+from tests.faults.ledger import Arrivals, Ledger, Result, result
 from tests.faults.run import run
 
 SECONDS = 1.0  # that each fault lasts; `make faults` takes longer
@@ -17,9 +17,13 @@ FRONTS = ("stream", "libmilter")
 
 @pytest.fixture(scope="module")
 def results() -> Mapping[str, Result]:
-    """Let all faults happen at the same time, to one front or the other."""
-    cases = [(fault, FRONTS[number % 2]) for number, fault in enumerate(FAULTS)]
-    return dict(zip(FAULTS, run(cases, seconds=SECONDS, rate=RATE), strict=True))
+    """Let all faults happen, to one front or the other; at the same time those that can."""
+    found: dict[str, Result] = {}
+    for alone in (False, True):
+        names = [name for name, fault in FAULTS.items() if fault.alone is alone]
+        cases = [(name, FRONTS[number % 2]) for number, name in enumerate(names)]
+        found.update(zip(names, run(cases, seconds=SECONDS, rate=RATE), strict=True))
+    return found
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -29,7 +33,8 @@ def test_each_message_is_delivered_once_or_refused_for_its_content(
     one = results[fault]
 
     assert (one.lost, one.doubled, one.wrong) == (0, 0, 0)
-    assert one.once + one.refused == one.sent > 0
+    assert one.once + one.again + one.refused == one.sent > 0
+    assert FAULTS[fault].cuts_in or not one.again
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -77,17 +82,28 @@ Nov 23 09:14:06 mx postfix/qmgr[73]: 4jYllY2L1GzJ9H9: from=<pat@example.net>, si
 ANSWERED = ("4jYllX1sPxzJ9ZW", "4jYllY2L1GzJ9H9")
 
 
-def compared(mailboxes: Mapping[str, int], *ticketed: str, malware: bool = False, more: str = "") -> Result:
-    """Return what is found of one message, by its copies and by the queue IDs that have tickets."""
+def compared(
+    mailboxes: Mapping[str, int],
+    *ticketed: str,
+    malware: bool = False,
+    more: str = "",
+    copies: Mapping[str, int] | None = None,
+) -> Result:
+    """Return what is found of one message, by what lies in mailboxes, and the queue IDs that have tickets."""
     return result(
         "invented",
         {"<a@example.net>": malware},
+        recipients=ALIKE,
         names=("unix:tamis/milter.sock", "[127.0.0.1]:10025"),
         ledger=Ledger.read((LOG + more).splitlines()),
-        mailboxes=Counter(mailboxes),
+        arrivals=Arrivals(_pieces(mailboxes), _pieces(copies or {})),
         tickets=[{"queue_id": one} for one in ticketed],
         log="2026-11-23T09:14:05.120Z tamis[7] error: 4jYllX1sPxzJ9ZW: deadline passed answer=tempfail",
     )
+
+
+def _pieces(numbers: Mapping[str, int]) -> Counter[tuple[str, str]]:
+    return Counter({(message_id, ALIKE[0]): number for message_id, number in numbers.items()})
 
 
 def test_message_that_came_later_is_in_order() -> None:
@@ -103,6 +119,23 @@ def test_lost_message_is_found() -> None:
 
 def test_second_copy_is_found() -> None:
     assert compared({"<a@example.net>": 2}, *ANSWERED).doubled == 1
+
+
+@pytest.mark.parametrize(("number", "doubled", "again"), [(0, 1, 0), (1, 0, 1), (2, 0, 1)])
+def test_a_piece_that_only_the_relay_doubled_is_told_apart(number: int, doubled: int, again: int) -> None:
+    found = compared({"<a@example.net>": 2}, *ANSWERED, copies={"<a@example.net>": number})
+
+    assert (found.doubled, found.again, found.once) == (doubled, again, 0)
+
+
+def test_a_copy_is_no_attempt_to_hand_a_message_in() -> None:
+    copy = """\
+Nov 23 09:14:06 mx postfix/copies/smtpd[74]: 4jYllY3CopyJ9H9: client=unknown[127.0.0.1]
+Nov 23 09:14:06 mx postfix/cleanup[72]: 4jYllY3CopyJ9H9: message-id=<a@example.net>
+Nov 23 09:14:06 mx postfix/qmgr[73]: 4jYllY3CopyJ9H9: from=<pat@example.net>, size=865, nrcpt=1 (queue active)
+"""
+
+    assert compared({"<a@example.net>": 1}, *ANSWERED, more=copy).ok
 
 
 def test_delivered_malware_is_found() -> None:

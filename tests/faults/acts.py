@@ -19,6 +19,10 @@ from tests.servers.milter import Milter
 from tests.test_service import wait_until
 
 Tables = Mapping[str, Mapping[str, object]]
+ALIKE = ("anna@example.org",)
+# They want different things of a third of the mail, which is split.
+MIXED = ("anna@example.org", "carol@example.org")
+WISHES = {"carol@example.org": ("antispam=off", "graymail=off")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Stage:
     database: Path
     seconds: float
     felt: Callable[[], bool]  # whether the sending MTA was asked to come again
+    kill_relay: Callable[[], None]  # whatever of the MTA takes copies at the moment
 
     def last(self) -> None:
         """Let time pass, and go on until the fault is felt."""
@@ -56,10 +61,14 @@ class Fault:
     puts_off: bool | None = True  # the sending MTA is asked to come again; None: perhaps
     complaints: frozenset[str] = frozenset()  # lines of Tamis's log, by their beginning
     small_disk: bool = False
+    recipients: tuple[str, ...] = ALIKE
+    alone: bool = False  # it happens to all that use the same MTA
+    cuts_in: bool = False  # between a relay that takes a copy over and Tamis that remembers it
 
     def as_due(self, one: Result) -> bool:
         """Tell whether mail went its way, unnoticed by the MTA where the fault puts nothing off."""
-        return one.ok and (self.puts_off is not False or not (one.tempfails or one.warnings))
+        unnoticed = not (one.tempfails or one.warnings)
+        return one.ok and (self.cuts_in or not one.again) and (self.puts_off is not False or unnoticed)
 
 
 def clamd_killed(stage: Stage) -> None:
@@ -124,6 +133,11 @@ def deadline_exceeded(stage: Stage) -> None:
         store_locked(stage)
 
 
+def relay_killed(stage: Stage) -> None:
+    for _ in stage.moments(max(10, round(20 * stage.seconds))):
+        stage.kill_relay()
+
+
 def _descriptors(pid: int) -> int:
     """Return how many files and sockets a process has open: the more, the more connections of the MTA."""
     try:
@@ -159,5 +173,33 @@ FAULTS: Mapping[str, Fault] = {
         deadline_exceeded,
         {"milter": {"deadline": "500ms"}, "store": {"timeout": "10s"}},
         complaints=SCANNER_AWAY | {"deadline passed"},
+    ),
+    # The same with mail of which a part is split.
+    "relay killed": Fault(
+        relay_killed,
+        puts_off=None,
+        complaints=frozenset({"copy not accepted", "relay unavailable"}),
+        recipients=MIXED,
+        alone=True,
+        cuts_in=True,
+    ),
+    "worker killed while splitting": Fault(
+        worker_killed,
+        puts_off=None,
+        complaints=frozenset({"worker died"}),
+        recipients=MIXED,
+        cuts_in=True,
+    ),
+    "service restarted while splitting": Fault(service_restarted, puts_off=None, recipients=MIXED),
+    "SIGHUP again and again while splitting": Fault(reloaded, puts_off=False, recipients=MIXED),
+    "workers recycled while splitting": Fault(
+        workers_recycled, {"milter": {"recycle_messages": 5}}, puts_off=False, recipients=MIXED
+    ),
+    "store locked while splitting": Fault(
+        store_locked,
+        {"store": {"timeout": "500ms"}},
+        complaints=frozenset({"store unavailable"}),
+        recipients=MIXED,
+        cuts_in=True,
     ),
 }

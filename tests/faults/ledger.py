@@ -1,4 +1,7 @@
-"""What became of messages, by what Postfix logged, what lies in the mailboxes, and the tickets."""
+"""What became of messages, by what Postfix logged, what lies in the mailboxes, and the tickets.
+
+A piece is what one recipient is to get of one message.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 LINE = re.compile(r"\S+ +\S+ \S+ \S+ ([\w/]+)\[\d+\]: ([0-9A-Za-z]{10,}): (.*)")
 COMPLAINT = re.compile(r"warning|fatal|panic|timeout|timed out|lost connection")
 TICKET = re.compile(r"\[([0-9A-HJKMNP-TV-Z]{26})\]; from=")
 MESSAGE_ID = re.compile(rb"^Message-ID: (\S+)", re.MULTILINE)
+COPY = re.compile(rb"^Received: from tamis-[0-9a-f]{32}\.invalid ", re.MULTILINE)  # Tamis handed it in
+COPIES = "postfix/copies/smtpd"  # the listener that it hands them to
+Piece: TypeAlias = tuple[str, str]
+"""Message-ID and recipient."""
 
 
 @dataclass(slots=True)
@@ -36,6 +43,7 @@ class Ledger:
     def read(cls, log: Iterable[str]) -> Ledger:
         """Return what the mail log of a Postfix tells that is its own upstream."""
         upstream: dict[str, str] = {}  # Message-ID by queue ID
+        copies: set[str] = set()  # queue IDs
         attempts: dict[str, Attempt] = {}
         put_off: Counter[str] = Counter()
         complaints: list[str] = []
@@ -47,11 +55,13 @@ class Ledger:
             service, queue_id, text = match.groups()
             if service == "upstream/smtpd":
                 upstream[queue_id] = ""
+            elif service == COPIES:
+                copies.add(queue_id)
             elif service == "postfix/cleanup" and text.startswith("message-id="):
                 message_id = text.removeprefix("message-id=")
                 if queue_id in upstream:
                     upstream[queue_id] = message_id
-                else:
+                elif queue_id not in copies:
                     attempts[queue_id] = Attempt(message_id)
             elif service == "postfix/cleanup" and "milter-reject: END-OF-MESSAGE" in text:
                 attempts[queue_id].answer = "refused" if ": 5.7.1 " in text else "tempfail"
@@ -64,19 +74,32 @@ class Ledger:
         return cls(attempts, put_off, complaints)
 
 
-def delivered(mailboxes: Path) -> Counter[str]:
-    """Return how often each message lies in Maildirs, by Message-ID."""
-    found: Counter[str] = Counter()
-    for path in mailboxes.glob("**/new/*"):
-        match = MESSAGE_ID.search(path.read_bytes())
-        if match is not None:
-            found[match[1].decode()] += 1
-    return found
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How often each piece lies in Maildirs, in all and of these as a copy that Tamis handed in."""
+
+    times: Counter[Piece]
+    as_copy: Counter[Piece]
+
+    @classmethod
+    def read(cls, mailboxes: Path) -> Arrivals:
+        """Return what is there."""
+        times: Counter[Piece] = Counter()
+        as_copy: Counter[Piece] = Counter()
+        for path in mailboxes.glob("**/new/*"):
+            raw = path.read_bytes()
+            domain, user, *_ = path.relative_to(mailboxes).parts
+            match = MESSAGE_ID.search(raw)
+            if match is not None:
+                piece = match[1].decode(), f"{user}@{domain}"
+                times[piece] += 1
+                as_copy[piece] += COPY.search(raw) is not None
+        return cls(times, as_copy)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of the messages that were sent during a fault."""
+    """What became of the messages that were sent during a fault, piece by piece."""
 
     name: str
     sent: int
@@ -84,6 +107,7 @@ class Result:
     refused: int  # for their content, and returned to the sender
     lost: int
     doubled: int
+    again: int  # as doubled, where the relay had a copy: its reply was not heard, or not remembered
     wrong: int  # malware that was delivered, or other mail that was refused
     tempfails: int  # as the sending MTA saw them
     tickets: int
@@ -103,27 +127,34 @@ def result(
     name: str,
     sent: Mapping[str, bool],
     *,
+    recipients: Sequence[str],
     names: Sequence[str],
     ledger: Ledger,
-    mailboxes: Counter[str],
+    arrivals: Arrivals,
     tickets: Iterable[Mapping[str, Any]],
     log: str,
 ) -> Result:
-    """Compare; sent says of each Message-ID whether its content is malware.
+    """Compare; sent says of each Message-ID, of which all went to all recipients, whether it is malware.
 
     By names the MTA knows the milter, and the listener that asks it.
     """
     tries = {queue_id: one for queue_id, one in ledger.attempts.items() if one.message_id in sent}
     refused = {one.message_id for one in tries.values() if one.answer == "refused"}
     by_queue_id = Counter(str(one["queue_id"]) for one in tickets)
+    pieces = [(one, recipient) for one in sent for recipient in recipients]
+    times, as_copy = arrivals.times, arrivals.as_copy
+    returned = {piece for piece in pieces if piece[0] in refused}
+    several = {piece for piece in pieces if times[piece] + (piece in returned) > 1}
+    again = {piece for piece in several if times[piece] - as_copy[piece] <= 1} - returned
     told = {queue_id for queue_id, one in tries.items() if _has_ticket(one)}
     return Result(
         name,
-        sent=len(sent),
-        once=sum(mailboxes[one] == 1 for one in sent),
-        refused=len(refused),
-        lost=sum(not mailboxes[one] and one not in refused for one in sent),
-        doubled=sum(mailboxes[one] + (one in refused) > 1 for one in sent),
+        sent=len(pieces),
+        once=sum(times[one] == 1 for one in pieces),
+        refused=len(returned),
+        lost=sum(not times[one] and one not in returned for one in pieces),
+        doubled=len(several - again),
+        again=len(again),
         wrong=sum(malware != (one in refused) for one, malware in sent.items()),
         tempfails=sum(ledger.put_off[one] for one in sent),
         tickets=by_queue_id.total(),

@@ -7,15 +7,14 @@ import re
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 from tests.faults import disk, ledger
-from tests.faults.acts import FAULTS, Stage, Tables
-from tests.faults.ledger import Result
+from tests.faults.acts import FAULTS, WISHES, Stage, Tables
+from tests.faults.ledger import Arrivals, Result
 from tests.servers import mail
 from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
@@ -29,6 +28,7 @@ RETRYING = (
     "minimal_backoff_time = 3s",
     "maximal_backoff_time = 3s",
     "queue_run_delay = 1s",
+    "service_throttle_time = 1s",  # that a server is not started again after it was killed before its work
     "enable_long_queue_ids = yes",  # the short ones are used again
 )
 SETTINGS: Mapping[str, Mapping[str, object]] = {
@@ -46,8 +46,9 @@ PATIENCE = 120.0  # seconds until all mail has come to its end
 class Load:
     """Mail that is sent as long as the context lasts."""
 
-    def __init__(self, port: int, *, rate: float) -> None:
+    def __init__(self, port: int, recipients: Sequence[str], *, rate: float) -> None:
         """Take the upstream's port and the number of messages in a second."""
+        self._recipients = recipients
         self.sent: dict[str, bool] = {}  # by Message-ID, whether it is malware
         self._port = port
         self._pause = 1 / rate
@@ -71,7 +72,7 @@ class Load:
                     return
                 due += self._pause
                 raw = make()
-                assert upstream.send(raw, "anna@example.org").code == 250
+                assert upstream.send(raw, *self._recipients).code == 250
                 self.sent[mail.message_id(raw)] = make is mail.eicar_in_zip
 
 
@@ -85,7 +86,7 @@ class Story:
         folder: Path,
         *,
         listeners: Listeners,
-        felt: Callable[[], bool],
+        postfix: Postfix,
         seconds: float,
     ) -> None:
         """Start behind Postfix's listeners, with a scanner."""
@@ -102,6 +103,7 @@ class Story:
             tables = _merged(
                 SETTINGS,
                 {"milter": {"front": front}, "store": {"url": f"sqlite:///{database}"}},
+                {"resend": {"relay": f"inet:127.0.0.1:{postfix.copies}"}},
                 self._fault.tables,
             )
             milter = self._ends.enter_context(
@@ -110,25 +112,33 @@ class Story:
         except BaseException:
             self._ends.close()
             raise
-        self._stage = Stage(milter, clamd, database, seconds, felt)
+        for account, wishes in WISHES.items():
+            milter.do("account", "set", account, *wishes)
+        put_off = re.compile(rf":{listeners.mx}, .*status=deferred")
+
+        def felt() -> bool:
+            return any(map(put_off.search, postfix.log))
+
+        self._stage = Stage(milter, clamd, database, seconds, felt, postfix.kill_copies)
         self._sent: Mapping[str, bool] = {}
 
     def happen(self, rate: float) -> None:
         """Let the fault happen while mail comes from upstream."""
-        load = Load(self._listeners.upstream, rate=rate)
+        load = Load(self._listeners.upstream, self._fault.recipients, rate=rate)
         with load:
             self._fault.act(self._stage)
         self._sent = load.sent
 
-    def result(self, book: ledger.Ledger, mailboxes: Counter[str]) -> Result:
+    def result(self, book: ledger.Ledger, arrivals: Arrivals) -> Result:
         """Return what became of the mail, once it has come to its end."""
         milter, mine = self._stage.milter, self._listeners
         return ledger.result(
             self._name,
             self._sent,
             names=(mine.milter_in_mta, f"[127.0.0.1]:{mine.mx}"),
+            recipients=self._fault.recipients,
             ledger=book,
-            mailboxes=mailboxes,
+            arrivals=arrivals,
             tickets=milter.tickets(),
             log=milter.log(),
         )
@@ -150,20 +160,15 @@ def run(cases: Sequence[Case], *, seconds: float, rate: float) -> list[Result]:
 
         def begin(case: Case, listener: str) -> Story:
             mine = postfix.listeners[listener]
-            put_off = re.compile(rf":{mine.mx}, .*status=deferred")
-
-            def felt() -> bool:
-                return any(map(put_off.search, postfix.log))
-
-            story = Story(*case, Path(folder) / listener, listeners=mine, felt=felt, seconds=seconds)
+            story = Story(*case, Path(folder) / listener, listeners=mine, postfix=postfix, seconds=seconds)
             ends.callback(story.close)
             return story
 
         stories = list(together.map(begin, cases, listeners))
         list(together.map(lambda story: story.happen(rate), stories))
         _wait_for_the_end(postfix)
-        book, mailboxes = ledger.Ledger.read(postfix.log), ledger.delivered(postfix.mailboxes)
-        return list(together.map(lambda story: story.result(book, mailboxes), stories))
+        book, arrivals = ledger.Ledger.read(postfix.log), Arrivals.read(postfix.mailboxes)
+        return list(together.map(lambda story: story.result(book, arrivals), stories))
 
 
 def _merged(*several: Tables) -> Tables:
@@ -179,6 +184,6 @@ def _wait_for_the_end(postfix: Postfix) -> None:
     while waiting := postfix.queued():
         if time.monotonic() >= end:
             about = [line for line in postfix.log if any(f" {path.name}: " in line for path in waiting)]
-            lines = "\n".join([*map(str, waiting), *about[:40], *postfix.log[-10:]])
+            lines = "\n".join([*map(str, waiting[:20]), *about[:20], *postfix.log[-10:]])
             raise AssertionError(f"{len(waiting)} messages do not leave the queue:\n{lines}")
         time.sleep(0.1)

@@ -12,12 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.model_milter import Told, told
+from tests.model_milter import Told, may_join, told
 
 from tamis.config import Milter
 from tamis.decision import Plan, Reply
 from tamis.front.stream import Conversation, Stream
-from tamis.message import Message, Recipient, split
+from tamis.message import Envelope, Message, Recipient, split
 from tamis.sandbox import wire
 from tamis.sandbox.wire import Command, Steps
 from tamis.ticket import Means
@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 BETWEEN = b"\xff\xfe"  # parts the frames of an input whose lengths are made right
 PATIENCE = 100  # turns of the loop beside one for each octet, of which a message takes five
 LOOP = asyncio.new_event_loop()
+NOT_NOW = Reply("450", "4.7.1", "100% busy")
 # By the number of the message in its connection: each plan, and the words that carry it out.
 PLANS = (
     (Plan((), Means.UNIFORM), b"c"),
@@ -121,6 +122,7 @@ def seeds() -> Iterator[bytes]:
         for count in (len(frames), len(frames) // 3, 3):
             yield b"\0\0\1" + b"".join(frames[:count])
             yield b"\1\2\3" + BETWEEN.join(frame[4:] for frame in frames[:count])
+            yield b"\3\4\5" + BETWEEN.join(frame[4:] for frame in frames[:count])
     yield b"\1\0\0" + BETWEEN.join(b"K E Q A U T O Z".split())
 
 
@@ -133,6 +135,8 @@ def _message(raw: bytes) -> Iterator[bytes]:
     yield wire.mail("anna@example.net", ["SIZE=100"])
     yield wire.macros(Command.RCPT, {"{rcpt_addr}": "bob@example.org"})
     yield wire.rcpt("bob@example.org", ["NOTIFY=NEVER"])
+    yield wire.rcpt("carol@example.org")
+    yield wire.rcpt("dave@example.org")
     yield wire.frame(Command.DATA)
     yield from (wire.header(name, value) for name, value in fields)
     yield wire.frame(Command.END_OF_HEADER)
@@ -150,24 +154,24 @@ def tokens() -> Iterator[bytes]:
     yield from (b"{auth_authen}\0", b"{rcpt_addr}\0", b"IPv6:", b"<>\0")
 
 
-def octets_of(data: bytes) -> tuple[bytes, int]:
-    """Return what an input has the MTA send, and what its cuts are drawn from."""
-    kind, cuts, rest = data[:1], int.from_bytes(data[1:3]), data[3:]
-    if kind and kind[0] & 1:
+def octets_of(data: bytes) -> tuple[bytes, int, bool]:
+    """Return what an input has the MTA send, what its cuts are drawn from, and whether RCPT is answered."""
+    kind, cuts, rest = int.from_bytes(data[:1]), int.from_bytes(data[1:3]), data[3:]
+    if kind & 1:
         rest = b"".join(struct.pack("!I", len(frame)) + frame for frame in rest.split(BETWEEN))
-    return rest, cuts
+    return rest, cuts, bool(kind & 2)
 
 
 def check(data: bytes) -> None:
     """Send octets in one piece and in many, and raise AssertionError where an answer is not the model's."""
-    octets, number = octets_of(data)
-    expected = told(octets)
+    octets, number, asks = octets_of(data)
+    expected = told(octets, asks=asks)
     draw = random.Random(number)  # noqa: S311 - for tests
     cuts = sorted(draw.sample(range(len(octets)), min(len(octets), draw.randrange(8))))
     pieces = [octets[start:end] for start, end in pairwise((0, *cuts, len(octets)))]
 
-    whole = LOOP.run_until_complete(converse([octets]))
-    cut = LOOP.run_until_complete(converse(pieces))
+    whole = LOOP.run_until_complete(converse([octets], asks=asks))
+    cut = LOOP.run_until_complete(converse(pieces, asks=asks))
 
     for found in (whole, cut):
         assert words(found.sent) == answers(expected), "other answers than the model's"
@@ -184,7 +188,7 @@ class Outcome:
     closed: bool
 
 
-async def converse(pieces: Sequence[bytes]) -> Outcome:
+async def converse(pieces: Sequence[bytes], *, asks: bool) -> Outcome:
     """Bring octets to a front, a piece with each turn of the loop, and hang up once it has no more to say."""
     pipe = Pipe()
     messages: list[Message] = []
@@ -195,8 +199,15 @@ async def converse(pieces: Sequence[bytes]) -> Outcome:
             await asyncio.sleep(0)
         return PLANS[(len(messages) - 1) % len(PLANS)][0]
 
+    async def ask(envelope: Envelope, recipient: Recipient, *, turned_away: int) -> Reply | None:
+        admitted = len(envelope.recipients)
+        for _ in range(admitted % 3):
+            await asyncio.sleep(0)
+        return None if may_join(admitted, turned_away) else NOT_NOW
+
     front = Stream(Milter())
     front.handle = handle
+    front.ask = ask if asks else None
     front._loop = LOOP
     conversation = Conversation(front)
     conversation.connection_made(pipe)

@@ -198,6 +198,15 @@ class Postfix:
         )  # of files that go meanwhile it complains
         return [Path(line).relative_to(self._queue) for line in found.stdout.decode().splitlines()]
 
+    def kill_copies(self) -> None:
+        """Kill the processes that take copies (SIGKILL); the master starts others."""
+        name = f"smtpd\0-n\x00127.0.0.1:{self.copies}\0".encode()
+        found = [
+            one.parent.name for one in Path("/proc").glob("[0-9]*/cmdline") if _read(one).startswith(name)
+        ]
+        if found:
+            subprocess.run([*SUDO, "kill", "-KILL", *found], check=False)  # it may have ended meanwhile
+
     def sendmail(self, *arguments: str, message: bytes) -> None:
         """Hand in a message as a local program does."""
         program = PROGRAMS / "usr/sbin/sendmail"
@@ -221,6 +230,13 @@ class Postfix:
             pid = (self._queue / "pid/master.pid").read_text().strip()
             subprocess.run([*SUDO, "kill", f"-{signal.SIGTERM.value}", pid], check=True)
         master.wait(PATIENCE)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # the process has ended
+        return b""
 
 
 def _behind_port(port: int) -> Listeners:
