@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import settings
+from tests.commands import tamis as tamis
 from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
 from tests.servers.sites import deferring_site as deferring_site

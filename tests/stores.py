@@ -16,7 +16,7 @@ from tamis.accounts import Accounts
 from tamis.config import Config
 from tamis.preferences import Value
 from tamis.service import parts
-from tamis.store import settings
+from tamis.store import settings, tickets
 from tamis.store.database import Database
 from tamis.store.sources import Tables
 from tamis.store.thread import Store, milliseconds_now
@@ -98,6 +98,12 @@ def write_settings(config: Config, address: str, **values: Value) -> None:
     """Set values of an account, as another process does; "_" in a key stands for "."."""
     with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
         settings.change(connection, address, {key.replace("_", "."): one for key, one in values.items()})
+
+
+def keep(config: Config, given: Sequence[Ticket]) -> None:
+    """Write tickets, as a worker does."""
+    with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
+        tickets.add(connection, tickets.rows(given))
 
 
 @contextlib.asynccontextmanager

@@ -7,23 +7,15 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.stores import NOON, make_config, make_ticket
+from tests.stores import NOON, keep, make_config, make_ticket
 
 from tamis.cli import main
 from tamis.config import Config
-from tamis.store import tickets
-from tamis.store.database import Database
-from tamis.ticket import OutgoingChecks, Ticket
-
-
-def keep(config: Config, given: Sequence[Ticket]) -> None:
-    with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
-        tickets.add(connection, tickets.rows(given))
+from tamis.ticket import OutgoingChecks
 
 
 @pytest.fixture

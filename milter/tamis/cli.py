@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 
 import tamis
+from tamis.commands.addresses import WrongUse
 from tamis.config import ConfigError
+from tamis.desk.staff import NotAdmitted
 from tamis.interfaces import StoreUnavailable
 
 # Each module has add_parser(subparsers); imported on use, as `serve` needs no scikit-learn.
@@ -20,6 +22,10 @@ COMMANDS = {
     "account": "show and change what accounts want",
     "alias": "add, remove and list aliases and groups",
     "tickets": "find tickets",
+    "hold": "keep an account's records for an authority",
+    "disclose": "show an authority an account's records",
+    "transparency": "count what was held and disclosed in a year",
+    "breach-scope": "list whose records were there in a time",
     "egress": "list what leaves this host",
     "sandbox": "run a small SMTP server that calls the milter",
     "train": "train the models",
@@ -31,7 +37,7 @@ def parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser
     top = argparse.ArgumentParser(
         prog="tamis",
         description="Milter that filters mail for each recipient as that recipient chose.",
-        epilog="commands:\n" + "\n".join(f"  {name:<9} {about}" for name, about in COMMANDS.items()),
+        epilog="commands:\n" + "\n".join(f"  {name:<12} {about}" for name, about in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"tamis {tamis.__version__}")
@@ -39,7 +45,7 @@ def parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser
         dest="command", required=True, metavar="COMMAND", help="tamis COMMAND --help"
     )
     for name in commands:
-        importlib.import_module(f"tamis.commands.{name}").add_parser(subparsers)
+        importlib.import_module(f"tamis.commands.{name.replace('-', '_')}").add_parser(subparsers)
     return top
 
 
@@ -55,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     try:
         status: int = options.run(options)
-    except ConfigError as error:
+    except (ConfigError, NotAdmitted, WrongUse) as error:
         return _fail(str(error))
     except StoreUnavailable as error:
         return _fail(f"the store cannot be used: {error}")

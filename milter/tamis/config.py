@@ -32,6 +32,7 @@ DEFAULT_PATH = "/etc/tamis/tamis.toml"
 ENVIRONMENT = "TAMIS_CONFIG"
 LONGEST = 86_400.0  # seconds that anything may be waited for; clocks and the database take no endless ones
 LARGEST = 1 << 40  # octets
+JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")  # ISO 3166-1 alpha-2, or ISO 3166-2
 DETAIL = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
@@ -287,6 +288,20 @@ class Resend(Section):
         return value and _address(value)
 
 
+class Legal(Section):
+    """[legal]: whose orders are carried out."""
+
+    jurisdictions: tuple[str, ...] = Field(default=(), strict=False)
+
+    @field_validator("jurisdictions")
+    @classmethod
+    def _codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for code in value:
+            if not JURISDICTION.fullmatch(code):
+                raise ValueError(f'expected codes of ISO 3166 such as "FR" or "US-CA", got "{code}"')
+        return value
+
+
 class Options(Section):
     """[options]: the web page."""
 
@@ -308,6 +323,7 @@ class Config(Section):
     users: Users = Users()
     accounts: Accounts = Accounts()
     resend: Resend = Resend()
+    legal: Legal = Legal()
     options: Options = Options()
     metrics: Metrics = Metrics()
     retention: Retention = Retention()

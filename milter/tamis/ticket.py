@@ -155,7 +155,12 @@ def first_id(milliseconds: int) -> str:
 
 def day_of(ticket_id: str) -> int:
     """Return the day of an ID, in days since 1970-01-01; raise ValueError where it is none."""
-    return int(ticket_id[:10].translate(DIGITS), 32) // DAY
+    return time_of(ticket_id) // DAY
+
+
+def time_of(some_id: str) -> int:
+    """Return the Unix time in milliseconds that an ID tells; raise ValueError where it is none."""
+    return int(some_id[:10].translate(DIGITS), 32)
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from tamis.accounts import Accounts
 from tamis.commands import verbs
-from tamis.commands.addresses import WrongUse, address
+from tamis.commands.accounts import named
+from tamis.commands.addresses import WrongUse
 from tamis.commands.options import Subparsers, common, print_json, verb
 from tamis.config import Config
 from tamis.preferences import KEYS, LISTS, Value, effective, locked, parse
@@ -48,7 +49,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _show(args: argparse.Namespace, config: Config, database: Database) -> int:
     accounts = parts.named_accounts(config, database)
-    name = _named(args.address, config, accounts)
+    name = named(args.address, config, accounts)
     with database.reading() as connection:
         status = settings.status(connection, name)
         own = settings.own(connection, [name]).get(name, {})
@@ -65,7 +66,7 @@ def _show(args: argparse.Namespace, config: Config, database: Database) -> int:
 
 def _set(args: argparse.Namespace, config: Config, database: Database) -> int:
     accounts = parts.named_accounts(config, database)
-    name = _named(args.address, config, accounts)
+    name = named(args.address, config, accounts)
     wanted = [_assignment(text) for text in args.assignments]
     with database.writing() as connection:
         own = settings.own(connection, [name]).get(name, {})
@@ -89,24 +90,6 @@ def _list(args: argparse.Namespace, config: Config, database: Database) -> int:
             else:
                 print(f"{one.address}  {one.status}")
     return 0
-
-
-def _named(given: str, config: Config, accounts: Accounts) -> str:
-    """Return the account's own address that an address stands for."""
-    typed = address(given)
-    domain = typed.rpartition("@")[2]
-    if domain not in config.mail.domains:
-        raise WrongUse(f"{given}: {domain} is not in mail.domains")
-    (resolution,) = accounts.resolve([typed])
-    if len(resolution.members) > 1:
-        raise WrongUse(f"{given} is a group of {len(resolution.members)}: name one of its members")
-    (member,) = resolution.members
-    if not member.local:
-        raise WrongUse(f"{given} leads to {member.address}, which is not in mail.domains")
-    found = member.account or accounts.without_detail(member.address)
-    if found != typed:
-        print(f"tamis: {given} stands for {found}", file=sys.stderr)
-    return found
 
 
 def _assignment(text: str) -> tuple[str, str, str]:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import TypeAlias
 
+LONGEST = 300  # characters of a reference, the name of an authority, a legal basis
+
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -27,6 +29,19 @@ def verb(verbs: Subparsers, name: str, about: str) -> argparse.ArgumentParser:
     return parser
 
 
+def words(text: str) -> str:
+    """Return what goes on record as it is typed, without blanks around it."""
+    found = text.strip()
+    if not found or len(found) > LONGEST or not found.isprintable():
+        raise argparse.ArgumentTypeError(f"expected 1 to {LONGEST} printable characters")
+    return found
+
+
+def as_json(value: Mapping[str, object]) -> str:
+    """Return one object on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def print_json(value: Mapping[str, object]) -> None:
     """Print one object on one line of standard output."""
-    print(json.dumps(value, ensure_ascii=False))
+    print(as_json(value))

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 
 from tamis import config as configuration
-from tamis.commands.addresses import WrongUse
+from tamis.config import Config
+from tamis.desk import staff
 from tamis.service import parts
 from tamis.store.database import Database
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run args.act(args, config, database) and return its exit status; 2 where it raises WrongUse."""
-    config = configuration.load(args.config)
+    """Run args.act(args, config, database) and return its exit status."""
+    return act(args, configuration.load(args.config))
+
+
+def at_the_desk(args: argparse.Namespace) -> int:
+    """Do the same for those alone who may see people's records; raise NotAdmitted."""
+    staff.admit()
+    return run(args)
+
+
+def act(args: argparse.Namespace, config: Config) -> int:
+    """Do the same once the configuration is at hand."""
     parts.prepare_store(config)
     with contextlib.closing(Database(config.store)) as database:
-        try:
-            status: int = args.act(args, config, database)
-        except WrongUse as error:
-            print(f"tamis: {error}", file=sys.stderr)
-            return 2
+        status: int = args.act(args, config, database)
     return status

@@ -1,0 +1,45 @@
+"""Tickets as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def as_text(ticket: Mapping[str, object]) -> str:
+    """Return a ticket for people: a line for the message and one for each recipient."""
+    line = " ".join(str(ticket[key]) for key in ("time", "id", "direction"))
+    lines = [f"{line} <{ticket['sender']}> {ticket['message_id'] or 'no message-ID'}"]
+    if ticket["mode"] == "shadow":
+        lines[0] += " (shadow)"
+    checked = ticket.get("outgoing")
+    if isinstance(checked, dict):
+        lines.append(f"  outgoing checks: {_findings(checked)}")
+    recipients = ticket["recipients"]
+    for one in recipients if isinstance(recipients, list) else ():
+        lines.append(_recipient(one))
+    return "\n".join(map(harmless, lines))
+
+
+def harmless(line: str) -> str:
+    """Return a line in which what comes from the outside does not command the terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in line)
+
+
+def _recipient(one: dict[str, object]) -> str:
+    if "action" not in one:  # somebody else's, of whom a sender is shown no more
+        return f"  to       <{one['address']}>"
+    account = one["account"] or "no account"
+    return f"  {one['action']:<8} <{one['address']}> ({account}) {_findings(one)}"
+
+
+def _findings(found: dict[str, object]) -> str:
+    """Return what the filters said of a message."""
+    words = [f"{name}={found[name]}" for name in ("antivirus", "antispam", "graymail")]
+    if "malware" in found:
+        words.append(f"malware={found['malware']}")
+    if "score" in found:
+        words.append(f"score={found['score']}")
+    reasons = found.get("reasons")
+    if isinstance(reasons, list) and reasons:
+        words.append("reasons=" + ",".join(reasons))
+    return " ".join(words)

@@ -1,0 +1,40 @@
+"""Records about one account each, other than tickets, found by account and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Table, exists, select
+
+from tamis.retention.classes import RecordClass
+from tamis.store.schema import account, consent, session, setting_change, ticket_account
+from tamis.ticket import first_id
+
+PAGE = 500  # rows of one query, as of tickets
+
+TABLES: Mapping[RecordClass, Table] = {
+    RecordClass.SESSION: session,
+    RecordClass.SETTING_CHANGE: setting_change,
+    RecordClass.CONSENT: consent,
+}
+
+
+def find(
+    connection: Connection, kind: RecordClass, owner: str, *, since: int, until: int
+) -> Iterator[dict[str, Any]]:
+    """Return an account's records of a time as they stand, oldest first: Unix ms, until exclusive."""
+    table = TABLES[kind]
+    statement = select(table).where(table.c.account == owner, table.c.id < first_id(until))
+    statement = statement.order_by(table.c.id).limit(PAGE)
+    page = connection.execute(statement.where(table.c.id >= first_id(since))).all()
+    while page:
+        for row in page:
+            yield dict(row._mapping)
+        page = connection.execute(statement.where(table.c.id > page[-1].id)).all()
+
+
+def exist(connection: Connection, owner: str) -> bool:
+    """Tell whether there is, or was, an account of an address (lower case), or a record about it."""
+    columns = [account.c.address, ticket_account.c.account, *(table.c.account for table in TABLES.values())]
+    return any(connection.execute(select(exists().where(one == owner))).scalar_one() for one in columns)
