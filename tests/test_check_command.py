@@ -180,6 +180,13 @@ def test_how_long_records_are_kept_is_shown(check: Check, clamd: Clamd) -> None:
     assert text.endswith("copy_guard up to 1h; personal_model 45d to 60d after closing")
 
 
+def test_subjects_in_tickets_are_said_to_be_content(check: Check, clamd: Clamd) -> None:
+    assert check(clamd.address, tickets={"fields": ["size", "subject"]}) == 0
+
+    ((status, text),) = check.of("tickets")
+    assert (status, "a subject is content" in text) == ("warning", True)
+
+
 def test_a_promise_that_own_figures_break_is_a_warning(check: Check, clamd: Clamd) -> None:
     own: dict[str, object] = {"preset": "mailo", "log": {"age": {"ceiling": "2 months"}}}
 

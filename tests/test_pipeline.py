@@ -152,6 +152,14 @@ def test_the_ticket_tells_of_the_message() -> None:
     }
 
 
+def test_the_ticket_tells_what_the_operator_names() -> None:
+    world = World(site=config(tickets__fields=["size", "subject"]))
+
+    ticket = world.ticket(message())
+
+    assert list(ticket.as_json())[-2:] == ["subject", "size"]
+
+
 def test_a_reply_ends_in_the_tickets_id() -> None:
     world = World(findings(antivirus=INFECTED))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,12 +23,15 @@ from tamis.policy.direction import direction, wanted
 from tamis.policy.fields import MAX_REMOVED, forged
 from tamis.policy.outgoing import decide_outgoing
 from tamis.preferences import Member, Preferences, Resolution
+from tamis.retention.fields import Field
 from tamis.ticket import Action, Direction, Means, Outcome, Ticket, timestamp
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+LONGEST_SUBJECT = 200  # characters that a ticket holds
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and what parts lines
 MANY = 250  # recipients; what is decided for more of them may compute for more than a few ms
 
 
@@ -196,8 +200,19 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def about(message: Message, judgement: Judgement, *, ticket_id: str, milliseconds: int, mode: str) -> Ticket:
-    """Return the ticket of a judged message; milliseconds is the Unix time of its end."""
+def about(
+    message: Message,
+    judgement: Judgement,
+    *,
+    ticket_id: str,
+    milliseconds: int,
+    mode: str,
+    fields: Sequence[Field] = (),
+) -> Ticket:
+    """Return the ticket of a judged message, with the fields that are named.
+
+    Milliseconds is the Unix time of the message's end.
+    """
     plan = judgement.plan
     queue_id = message.envelope.queue_id
     message_id = message.content.message_id
@@ -213,7 +228,21 @@ def about(message: Message, judgement: Judgement, *, ticket_id: str, millisecond
         recipients=tuple(_entry(one) for one in plan.decisions),
         means=plan.means,
         outgoing=plan.outgoing,
+        more=tuple((field, _named(message, field)) for field in fields) if fields else (),
     )
+
+
+def _named(message: Message, field: Field) -> str | int | None:
+    """Return what a ticket says under a field that is there only where it is named."""
+    match field:
+        case Field.SUBJECT:
+            subject = clean(message.content.subject) if message.content.values(b"subject") else None
+            return subject and CONTROL.sub(" ", subject)[:LONGEST_SUBJECT]
+        case Field.CLIENT_ADDRESS:
+            address = message.envelope.client_ip
+            return address and clean(address)
+        case Field.SIZE:
+            return message.size
 
 
 def _entry(decision: Decision) -> Outcome:

@@ -142,7 +142,15 @@ class Pipeline:
             )
             if self._copies is not None and judgement.plan.reply is None and mode != "shadow":
                 judgement = await self._split(message, judgement, self._copies, ticket_id, deadline)
-        tell = partial(about, message, judgement, ticket_id=ticket_id, milliseconds=milliseconds, mode=mode)
+        tell = partial(
+            about,
+            message,
+            judgement,
+            ticket_id=ticket_id,
+            milliseconds=milliseconds,
+            mode=mode,
+            fields=self._config.tickets.fields,
+        )
         ticket = await compute(tell, of=len(judgement.plan.decisions))
         await self._tickets.add(ticket)
         seconds = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""The ticket of one message: metadata only, the keys below and no others."""
+"""The ticket of one message: metadata only, the keys below and no others but those that are named."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+
+from tamis.retention.fields import Field
 
 LATEST = (1 << 48) - 1  # milliseconds; in the year 10889
 DAY = 86_400_000  # milliseconds
@@ -117,6 +119,7 @@ class Ticket:
     recipients: tuple[Outcome, ...]
     means: Means
     outgoing: OutgoingChecks | None = None
+    more: tuple[tuple[Field, str | int | None], ...] = ()  # what tickets.fields names
 
     def as_json(self) -> dict[str, object]:
         """Return the whole ticket as a JSON object, keys in their documented order."""
@@ -134,6 +137,8 @@ class Ticket:
         }
         if self.outgoing is not None:
             result["outgoing"] = self.outgoing.as_json()
+        for field, value in self.more:
+            result[field.value] = value
         return result
 
     def accounts(self) -> frozenset[str]:

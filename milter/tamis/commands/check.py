@@ -19,6 +19,7 @@ from tamis.interfaces import StoreUnavailable
 from tamis.resend import handover, relay
 from tamis.resend.connection import RelayUnavailable
 from tamis.retention.conflicts import remarks
+from tamis.retention.fields import Field
 from tamis.retention.summary import summary
 from tamis.service import parts
 from tamis.wiring import mta
@@ -74,6 +75,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield _models(config)
     yield from _relay(config)
     yield from _metrics(config)
+    yield from _tickets(config)
     yield from _retention(config)
     yield from (Line("mta", one.status, one.text) for one in mta.remarks(config, handover.LONGEST))
 
@@ -166,6 +168,13 @@ def _metrics(config: Config) -> Iterator[Line]:
         yield Line("metrics", Status.WARNING, f"{config.metrics.file} cannot be written by {_user()}")
     else:
         yield Line("metrics", Status.OK, f"{config.metrics.file} can be written by {_user()}")
+
+
+def _tickets(config: Config) -> Iterator[Line]:
+    """Say what tickets hold beside the rest, where that is content."""
+    if Field.SUBJECT in config.tickets.fields:
+        text = "tickets.fields: a subject is content, and is kept of every message for as long as its ticket"
+        yield Line("tickets", Status.WARNING, text)
 
 
 def _retention(config: Config) -> Iterator[Line]:

@@ -112,7 +112,12 @@ def _as_json(message: Message, judgement: Judgement, config: Config) -> dict[str
     "headers" are those of the transaction, and each copy has its own.
     """
     ticket = about(
-        message, judgement, ticket_id="", milliseconds=milliseconds_now(), mode=config.milter.mode
+        message,
+        judgement,
+        ticket_id="",
+        milliseconds=milliseconds_now(),
+        mode=config.milter.mode,
+        fields=config.tickets.fields,
     ).as_json()
     del ticket["id"]
     plan = judgement.plan

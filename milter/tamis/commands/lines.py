@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tamis.retention.fields import Field
+
 
 def as_text(ticket: Mapping[str, object]) -> str:
-    """Return a ticket for people: a line for the message and one for each recipient."""
+    """Return a ticket for people: a line or two for the message and one for each recipient."""
     line = " ".join(str(ticket[key]) for key in ("time", "id", "direction"))
     lines = [f"{line} <{ticket['sender']}> {ticket['message_id'] or 'no message-ID'}"]
     if ticket["mode"] == "shadow":
@@ -14,6 +16,8 @@ def as_text(ticket: Mapping[str, object]) -> str:
     checked = ticket.get("outgoing")
     if isinstance(checked, dict):
         lines.append(f"  outgoing checks: {_findings(checked)}")
+    if named := [f"{field}={ticket[field]}" for field in Field if field in ticket]:
+        lines.append(f"  {' '.join(named)}")
     recipients = ticket["recipients"]
     for one in recipients if isinstance(recipients, list) else ():
         lines.append(_recipient(one))

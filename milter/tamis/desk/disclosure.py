@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from tamis.desk import readings, staff
 from tamis.retention.classes import RecordClass
+from tamis.retention.fields import Field
 from tamis.store import acts, records, tickets
 from tamis.store.acts import Kind
 from tamis.store.database import Database
@@ -18,7 +19,7 @@ from tamis.ticket import time_of, timestamp
 
 COMMAND = "disclose"
 # What a ticket says of the message itself, which is the same for all whom it is about.
-OF_THE_MESSAGE = ("id", "time", "direction", "mode", "message_id", "queue_id", "sender")
+OF_THE_MESSAGE = ("id", "time", "direction", "mode", "message_id", "queue_id", "sender", *Field)
 BESIDE_TICKETS = (RecordClass.SESSION, RecordClass.SETTING_CHANGE)
 
 
@@ -69,7 +70,7 @@ def own_part(ticket: Mapping[str, Any], account: str) -> dict[str, object]:
 
     A recipient's part names no other recipient. A sender's names those whom he wrote to, not what they want.
     """
-    part = {name: ticket[name] for name in OF_THE_MESSAGE}
+    part = {name: ticket[name] for name in map(str, OF_THE_MESSAGE) if name in ticket}
     is_sender = ticket["sender_account"] == account
     if is_sender:
         part["sender_account"] = account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BeforeValidator, ValidationInfo, field_validator, model_val
 from tamis import refusal
 from tamis.retention import period
 from tamis.retention.classes import KINDS, Clock, RecordClass
+from tamis.retention.fields import Field
 from tamis.retention.period import DAY, Period
 from tamis.retention.presets import PRESETS
 from tamis.retention.rules import NOTICE, Bound, Figure, Key, Rules, assemble
@@ -122,10 +124,29 @@ class Retention(Section):
         )
 
 
-class Tickets(Section):
-    """[tickets]: what becomes of them as they age."""
+def _field(value: object) -> Field:
+    for field in Field:
+        if value == field:
+            return field
+    near = difflib.get_close_matches(value[:80], Field, n=1, cutoff=0.5) if isinstance(value, str) else ()
+    meant = f'; did you mean "{near[0]}"?' if near else ""
+    *some, last = (f'"{field}"' for field in Field)
+    raise ValueError(f"expected {', '.join(some)} or {last}, got {refusal.shown(value)}{meant}")
 
+
+class Tickets(Section):
+    """[tickets]: what they hold beside the rest, and what becomes of them as they age."""
+
+    fields: tuple[Field, ...] = ()
     pseudonymise_after: SpanOrNone = Period()
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            return value
+        named = set(map(_field, value))
+        return tuple(field for field in Field if field in named)
 
     @property
     def period(self) -> Period | None:
