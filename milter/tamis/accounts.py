@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tamis.config import Config
 from tamis.interfaces import Source
-from tamis.preferences import Member, Preferences, Resolution, Value, locked, merge
+from tamis.preferences import NO_FILTER, RESTRICTED, Member, Preferences, Resolution, Value, locked, merge
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Own(Protocol):
     """What knows the accounts and what they set themselves."""
 
     def own(self, addresses: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
-        """Return the settings of those lower-case addresses that are accounts."""
+        """Return the settings of those lower-case addresses that are accounts, RESTRICTED among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ class Accounts:
     def levels(self, domain: str, own: Mapping[str, Value]) -> list[Mapping[str, Value]]:
         """Return the levels of settings in force in a domain of ours: own ones without locked keys first."""
         free = {key: value for key, value in own.items() if key not in self._locked}
-        return [free, self._by_domain.get(domain, {}), self._site]
+        levels = [free, self._by_domain.get(domain, {}), self._site]
+        return [NO_FILTER, *levels] if RESTRICTED in own else levels
 
     def without_detail(self, address: str) -> str:
         """Return an address without its detail."""

@@ -73,6 +73,10 @@ THRESHOLD = "antispam.mark"
 LISTS = ("senders.allowed", "senders.blocked", "senders.newsletter", "senders.social")
 KEYS = (*SWITCHES, *TREATMENTS, THRESHOLD, *LISTS)
 
+# Stands beside the KEYS of an account that is restricted: no filter runs, whatever is set and locked.
+RESTRICTED = "restricted"
+NO_FILTER: Mapping[str, Value] = dict.fromkeys(SWITCHES, "off")
+
 # What each word of users.may_change lets users change.
 LOCKS: Mapping[str, tuple[str, ...]] = {
     "antivirus": ("antivirus",),

@@ -1,27 +1,9 @@
-"""`tamis account`: show and change what accounts want."""
+"""`tamis account`: what accounts want, how they are, and what there is about them."""
 
 from __future__ import annotations
 
-import argparse
-import re
-import sys
-from collections.abc import Mapping, Sequence
-
-from tamis.accounts import Accounts
-from tamis.commands import verbs
-from tamis.commands.accounts import named
-from tamis.commands.addresses import WrongUse
-from tamis.commands.options import Subparsers, common, print_json, verb
-from tamis.config import Config
-from tamis.preferences import KEYS, LISTS, Value, effective, locked, parse
-from tamis.service import parts
-from tamis.store import settings
-from tamis.store.database import Database
-
-ASSIGNMENT = re.compile(r"([^=+-]+)(\+=|-=|=)(.*)", re.DOTALL)
-NO_ACCOUNT = "none"  # status of an address that has no account
-ABOUT = """ADDRESS may be the account's own address, one with a +detail, or an alias of one account; a
-catch-all is not followed. `set` makes an account where there is none."""
+from tamis.commands import account_records, account_settings, account_status, verbs
+from tamis.commands.options import Subparsers, common
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -29,128 +11,6 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("account", help="show and change accounts", description=__doc__)
     common(parser)
     several = parser.add_subparsers(required=True, metavar="VERB", help="tamis account VERB --help")
-    show = verb(
-        several, "show", "Show what is in force. Exit status 1: there is no account, the defaults apply."
-    )
-    show.add_argument("address", metavar="ADDRESS")
-    show.set_defaults(act=_show)
-    change = verb(several, "set", "Change settings: all of them, or with exit status 2 none.")
-    change.add_argument("address", metavar="ADDRESS")
-    change.add_argument(
-        "assignments", nargs="+", metavar="KEY=VALUE", help=f"keys: {', '.join(KEYS)}; lists take +=, -= too"
-    )
-    change.set_defaults(act=_set)
-    for one in (show, change):
-        one.epilog = ABOUT
-    every = verb(several, "list", "List the accounts, by address.")
-    every.set_defaults(act=_list)
+    for part in (account_settings, account_status, account_records):
+        part.add_verbs(several)
     parser.set_defaults(run=verbs.run)
-
-
-def _show(args: argparse.Namespace, config: Config, database: Database) -> int:
-    accounts = parts.named_accounts(config, database)
-    name = named(args.address, config, accounts)
-    with database.reading() as connection:
-        status = settings.status(connection, name)
-        own = settings.own(connection, [name]).get(name, {})
-    shown = Shown(name, status or NO_ACCOUNT, own, config=config, accounts=accounts)
-    if args.json:
-        print_json(shown.as_json())
-    else:
-        shown.print()
-    if status is None:
-        print(f"tamis: {name} has no account: these are the defaults", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _set(args: argparse.Namespace, config: Config, database: Database) -> int:
-    accounts = parts.named_accounts(config, database)
-    name = named(args.address, config, accounts)
-    wanted = [_assignment(text) for text in args.assignments]
-    with database.writing() as connection:
-        own = settings.own(connection, [name]).get(name, {})
-        changed = _changed(own, wanted)
-        settings.change(connection, name, changed)
-        status = settings.status(connection, name)
-    for key in locked(config.users.may_change):
-        if key in changed:
-            print(f"tamis: {key} is locked by users.may_change: kept, but not in force", file=sys.stderr)
-    if args.json:
-        shown = Shown(name, status or NO_ACCOUNT, own | changed, config=config, accounts=accounts)
-        print_json(shown.as_json())
-    return 0
-
-
-def _list(args: argparse.Namespace, config: Config, database: Database) -> int:
-    with database.reading() as connection:
-        for one in settings.accounts(connection):
-            if args.json:
-                print_json({"address": one.address, "status": one.status})
-            else:
-                print(f"{one.address}  {one.status}")
-    return 0
-
-
-def _assignment(text: str) -> tuple[str, str, str]:
-    """Return key, operator and value of KEY=VALUE, KEY+=VALUE or KEY-=VALUE."""
-    match = ASSIGNMENT.fullmatch(text)
-    if match is None:
-        raise WrongUse(f'expected KEY=VALUE, such as antispam=off, got "{text}"')
-    return match[1].strip(), match[2], match[3].strip()
-
-
-def _changed(own: dict[str, Value], wanted: Sequence[tuple[str, str, str]]) -> dict[str, Value]:
-    """Return the new values of the keys that assignments name."""
-    changed: dict[str, Value] = {}
-    for key, operator, text in wanted:
-        try:
-            value = parse(key, text)
-            if operator != "=":
-                if key not in LISTS:
-                    raise ValueError(f"expected {key}=VALUE: only lists take {operator}")
-                before = changed.get(key, own.get(key, ()))
-                value = parse(key, _combined(before, operator, value))
-        except ValueError as error:
-            raise WrongUse(f"{key}: {error}" if key in KEYS else str(error)) from None
-        changed[key] = value
-    return changed
-
-
-def _combined(before: Value, operator: str, given: Value) -> list[str]:
-    old = list(before) if isinstance(before, tuple) else []
-    new = given if isinstance(given, tuple) else ()
-    if operator == "+=":
-        return [*old, *new]
-    return [one for one in old if one not in new]
-
-
-class Shown:
-    """What `tamis account show` tells."""
-
-    def __init__(
-        self, name: str, status: str, own: Mapping[str, Value], *, config: Config, accounts: Accounts
-    ) -> None:
-        self._name = name
-        self._status = status
-        self._own = {key: own[key] for key in KEYS if key in own}
-        self._applied = effective(accounts.levels(name.rpartition("@")[2], own))
-        self._locked = locked(config.users.may_change)
-
-    def as_json(self) -> dict[str, object]:
-        """Return the object for scripts."""
-        return {
-            "address": self._name,
-            "status": self._status,
-            "settings": self._applied,
-            "own": self._own,
-            "locked": list(self._locked),
-        }
-
-    def print(self) -> None:
-        """Print for people what applies, what of it is the account's own and what is locked."""
-        print(f"{self._name}  {self._status}")
-        for key, value in self._applied.items():
-            text = ", ".join(value) or "-" if isinstance(value, list) else str(value)
-            notes = ["own"] * (key in self._own) + ["locked"] * (key in self._locked)
-            print(f"  {key:<20}  {text}" + (f"  ({', '.join(notes)})" if notes else ""))

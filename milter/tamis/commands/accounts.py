@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from tamis.accounts import Accounts
@@ -10,6 +11,15 @@ from tamis.config import Config
 from tamis.service import parts
 from tamis.store import records
 from tamis.store.database import Database
+
+ABOUT = """ADDRESS may be the account's own address, one with a +detail, or an alias of one account; a
+catch-all is not followed."""
+
+
+def whose(parser: argparse.ArgumentParser) -> None:
+    """Add ADDRESS to a verb's parser."""
+    parser.add_argument("address", metavar="ADDRESS")
+    parser.epilog = ABOUT
 
 
 def named(given: str, config: Config, accounts: Accounts) -> str:

@@ -28,8 +28,12 @@ def admit() -> None:
 
 def signature() -> Mapping[str, object]:
     """Return who does something, for the record: whom sudo or the login names, and the process's user."""
-    user = _user()
-    return {"operator": os.environ.get("SUDO_USER") or _login() or user, "user": user}
+    return {"operator": operator(), "user": _user()}
+
+
+def operator() -> str:
+    """Return who does something: whom sudo or the login names, else the process's user."""
+    return os.environ.get("SUDO_USER") or _login() or _user()
 
 
 def _login() -> str | None:

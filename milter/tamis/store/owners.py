@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select, update
 
 from tamis.retention.due import Owner
 from tamis.store.chunks import chunks
@@ -20,6 +20,14 @@ class Status(StrEnum):
     RESTRICTED = "restricted"  # no filter runs on its incoming mail, and tickets stay to their floor only
     CLOSED = "closed"
     ERASED = "erased"  # all but what a floor or a hold keeps
+
+
+class Date(StrEnum):
+    """What an account's time is counted from, by the name of its column."""
+
+    CLOSED = "closed"
+    RESTRICTED = "restricted"
+    WARNED = "warned"
 
 
 COLUMNS = (
@@ -52,6 +60,19 @@ def owners(connection: Connection, addresses: Sequence[str]) -> dict[str, Owner]
         for row in rows:
             found[row.address] = Owner(row.closed, row.erasure, row.restricted, row.last_sign_in, row.warned)
     return found
+
+
+def put(connection: Connection, address: str, date: Date, value: int | None) -> None:
+    """Set a date of an account: Unix ms, or None."""
+    mine = account.c.address == address
+    connection.execute(update(account).where(mine).values({account.c[date.value]: value}))
+
+
+def signed_in(connection: Connection, address: str, *, now: int) -> None:
+    """Set when somebody signed in last: never before a warning, though a clock was set back since."""
+    known = owners(connection, [address]).get(address, Owner())
+    last = max(now, known.last_sign_in or 0, known.warned or 0)
+    connection.execute(update(account).where(account.c.address == address).values(last_sign_in=last))
 
 
 def held(connection: Connection, addresses: Sequence[str]) -> dict[str, int]:

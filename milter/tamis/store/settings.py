@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, delete, insert, select, update
 
-from tamis.preferences import Value
+from tamis.preferences import RESTRICTED, Value
 from tamis.store.chunks import chunks
 from tamis.store.owners import COLUMNS, IS_THERE, Status, status_of
 from tamis.store.schema import account, counter, setting
@@ -26,13 +26,15 @@ class Account:
 
 
 def own(connection: Connection, addresses: Sequence[str]) -> dict[str, dict[str, Value]]:
-    """Return the settings of those addresses (lower case) that are accounts."""
-    columns = select(account.c.address, setting.c.key, setting.c.value).outerjoin_from(account, setting)
-    columns = columns.where(IS_THERE)
+    """Return the settings of those addresses (lower case) that are accounts, RESTRICTED among them."""
+    columns = select(account.c.address, account.c.restricted, setting.c.key, setting.c.value)
+    columns = columns.outerjoin_from(account, setting).where(IS_THERE)
     found: dict[str, dict[str, Value]] = {}
     for some in chunks(addresses):
-        for address, key, value in connection.execute(columns.where(account.c.address.in_(some))):
+        for address, since, key, value in connection.execute(columns.where(account.c.address.in_(some))):
             values = found.setdefault(address, {})
+            if since is not None:
+                values[RESTRICTED] = "on"
             if key is not None:
                 values[key] = _value(value)
     return found
@@ -44,8 +46,8 @@ def status(connection: Connection, address: str) -> Status | None:
     return None if row is None else status_of(row)
 
 
-def change(connection: Connection, address: str, values: Mapping[str, Value]) -> None:
-    """Set values of an account, which is made where it is missing or was erased."""
+def make(connection: Connection, address: str) -> None:
+    """Make an account where it is missing or was erased."""
     before = status(connection, address)
     now = time.time_ns() // 1_000_000
     if before is None:
@@ -55,6 +57,14 @@ def change(connection: Connection, address: str, values: Mapping[str, Value]) ->
         # Beyond the erasure, also where a clock was set back.
         made = {"created": case((account.c.erasure < now, now), else_=account.c.erasure + 1)}
         connection.execute(update(account).where(mine).values(made | {"closed": None, "restricted": None}))
+    else:
+        return
+    count_change(connection)
+
+
+def change(connection: Connection, address: str, values: Mapping[str, Value]) -> None:
+    """Set values of an account, which is made where it is missing or was erased."""
+    make(connection, address)
     if values:
         mine = setting.c.account == address
         connection.execute(delete(setting).where(mine, setting.c.key.in_(list(values))))

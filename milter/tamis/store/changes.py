@@ -1,0 +1,50 @@
+"""What was changed about an account, and what its user agreed to: written with the change itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert
+
+from tamis.store.schema import consent, setting_change
+from tamis.ticket import new_id
+
+USER = "user"  # the actor where it was the account's own
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key of an account: a setting's, "closed", "restricted", or "notice" for what its user was told."""
+
+    key: str
+    old: object  # as JSON has it; None where there was none
+    new: object
+
+
+def record(connection: Connection, address: str, changes: Iterable[Change], *, actor: str, now: int) -> None:
+    """Record changes of an account at a Unix time in ms, in the transaction that makes them."""
+    rows = [
+        {
+            "id": new_id(now),
+            "account": address,
+            "actor": actor,
+            "key": one.key,
+            "old": _json(one.old),
+            "new": _json(one.new),
+        }
+        for one in changes
+    ]
+    if rows:
+        connection.execute(insert(setting_change), rows)
+
+
+def agree(connection: Connection, address: str, purpose: str, *, given: bool, actor: str, now: int) -> None:
+    """Record that a consent was given, or withdrawn."""
+    row = {"id": new_id(now), "account": address, "purpose": purpose, "given": given, "actor": actor}
+    connection.execute(insert(consent), row)
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else json.dumps(value)
