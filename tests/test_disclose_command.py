@@ -199,7 +199,7 @@ def test_killed_it_leaves_no_half_file(tmp_path: Path) -> None:
 import os, pathlib, signal
 from tamis.desk import handout
 with handout.written(pathlib.Path("out")) as file:
-    file.write("half")
+    file.write(b"half")
     file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -1,17 +1,25 @@
-"""`tamis account report`: what there is about accounts."""
+"""`tamis account report`, `export`: what there is about accounts."""
 
 from __future__ import annotations
 
 import argparse
+import re
+import sys
+from pathlib import Path
 
 from tamis.commands import verbs
 from tamis.commands.account_settings import NO_ACCOUNT
 from tamis.commands.accounts import recorded, whose
+from tamis.commands.addresses import WrongUse
 from tamis.commands.options import Subparsers, print_json, verb
 from tamis.config import Config
-from tamis.desk import report
+from tamis.desk import export, readings, report
+from tamis.judgement import milliseconds_now
+from tamis.service import parts
 from tamis.store.database import Database
 from tamis.ticket import timestamp
+
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9@._+-]|^\.")  # of files; an address may have a slash
 
 
 def add_verbs(several: Subparsers) -> None:
@@ -24,6 +32,15 @@ def add_verbs(several: Subparsers) -> None:
     )
     whose(told)
     told.set_defaults(run=verbs.at_the_desk, act=_report)
+    handed = verb(
+        several,
+        "export",
+        "Write all that is kept about an account into a zip: JSON, CSV and XLSX. Exit status 1: nothing is.",
+    )
+    whose(handed)
+    handed.add_argument("--output", metavar="FILE", type=Path, help="default: ADDRESS.zip in this folder")
+    handed.add_argument("--force", action="store_true", help="replace a file of that name")
+    handed.set_defaults(run=verbs.at_the_desk, act=_export)
 
 
 def _report(args: argparse.Namespace, config: Config, database: Database) -> int:
@@ -47,3 +64,28 @@ def _report(args: argparse.Namespace, config: Config, database: Database) -> int
         for one in records:
             print(f"  {one['class']:<14}  {one['count']:>7}  {one['oldest']} to {one['newest']}")
     return 0 if records else 1
+
+
+def _export(args: argparse.Namespace, config: Config, database: Database) -> int:
+    address = recorded(args.address, config, database)
+    path = args.output or Path(NOT_IN_NAMES.sub("_", address) + ".zip")
+    with database.reading() as connection:
+        kept = report.report(connection, address).records
+    if not kept:
+        print(f"tamis: nothing is kept about {address}", file=sys.stderr)
+        return 1
+    now = milliseconds_now()
+    readings.record(database, "account export", {"account": address}, now=now)
+    accounts = parts.named_accounts(config, database)
+    try:
+        with database.reading() as connection:
+            counts = export.export(connection, address, accounts, path, now=now, replace=args.force)
+    except FileExistsError:
+        raise WrongUse(f"{path} is there already: give another --output, or --force") from None
+    except OSError as error:
+        raise WrongUse(f"{path} cannot be written: {error.strerror}") from None
+    if args.json:
+        print_json({"address": address, "file": str(path), "records": counts})
+    else:
+        print(f"{path}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    return 0

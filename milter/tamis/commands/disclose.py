@@ -92,7 +92,7 @@ def _disclose(args: argparse.Namespace, config: Config, database: Database) -> i
     try:
         with handout.written(args.output) as file:
             for line in lines:
-                file.write(line + "\n")
+                file.write(f"{line}\n".encode())
     except OSError as error:
         raise WrongUse(f"--output {args.output}: {error.strerror}; the order {act_id} is on record") from None
     print(f"tamis: {args.output} is written, order {act_id}", file=sys.stderr)

@@ -12,6 +12,7 @@ from tamis.store.schema import consent, setting_change
 from tamis.ticket import new_id
 
 USER = "user"  # the actor where it was the account's own
+TAMIS = "tamis"  # where nobody was, as when a notice is sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,13 @@ def owners(connection: Connection, addresses: Sequence[str]) -> dict[str, Owner]
     return found
 
 
+def dates(connection: Connection, address: str) -> dict[str, int | None] | None:
+    """Return the dates of an account that its user may see, by name; None where there is no account."""
+    columns = (account.c.created, account.c.closed, account.c.restricted, account.c.last_sign_in)
+    row = connection.execute(select(*columns).where(account.c.address == address)).one_or_none()
+    return None if row is None else dict(row._mapping)
+
+
 def put(connection: Connection, address: str, date: Date, value: int | None) -> None:
     """Set a date of an account: Unix ms, or None."""
     mine = account.c.address == address
