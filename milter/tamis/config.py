@@ -302,6 +302,12 @@ class Legal(Section):
         return value
 
 
+class Sessions(Section):
+    """[sessions]: which sign-ins are recorded."""
+
+    smtp: bool = False
+
+
 class Options(Section):
     """[options]: the web page."""
 
@@ -324,6 +330,7 @@ class Config(Section):
     accounts: Accounts = Accounts()
     resend: Resend = Resend()
     legal: Legal = Legal()
+    sessions: Sessions = Sessions()
     options: Options = Options()
     metrics: Metrics = Metrics()
     retention: Retention = Retention()

@@ -33,6 +33,13 @@ class Tickets(Protocol):
         """Return once the ticket is durable; raise StoreUnavailable."""
 
 
+class SignIns(Protocol):
+    """Where it is kept who signed in to send mail."""
+
+    def signed_in(self, login: str, client: str | None) -> None:
+        """Take note of a login and the client's address; return at once, and never fail."""
+
+
 class CopyGuard(Protocol):
     """Which copies the relay has accepted already, so that none goes out twice when the MTA tries again."""
 

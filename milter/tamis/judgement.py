@@ -189,7 +189,11 @@ async def _sender_account(message: Message, directory: Directory) -> str | None:
 
 def meant(recipient: Recipient, config: Config) -> str:
     """Return whom a recipient means; a name without a domain, as Sendmail has local ones, is of our first."""
-    address = clean(recipient.meant)
+    return whole(clean(recipient.meant), config)
+
+
+def whole(address: str, config: Config) -> str:
+    """Return an address with its domain, our first where it has none."""
     return f"{address}@{config.mail.domains[0]}" if address and "@" not in address else address
 
 

@@ -11,17 +11,28 @@ from functools import partial
 
 from tamis.config import Config
 from tamis.decision import Plan, Reply
-from tamis.interfaces import UNCOUNTED, Answer, Directory, Metrics, StoreUnavailable, Tempfail, Tickets
+from tamis.interfaces import (
+    UNCOUNTED,
+    Answer,
+    Directory,
+    Metrics,
+    SignIns,
+    StoreUnavailable,
+    Tempfail,
+    Tickets,
+)
 from tamis.judgement import (
     Judgement,
     Scan,
     about,
     answer_of,
+    clean,
     compute,
     judge,
     meant,
     milliseconds_now,
     untouched,
+    whole,
 )
 from tamis.message import Envelope, Message, Recipient
 from tamis.policy.allowed import allowed
@@ -51,15 +62,17 @@ class Pipeline:
         scanner: Scan,
         *,
         copies: Copies | None = None,
+        sign_ins: SignIns | None = None,
         metrics: Metrics = UNCOUNTED,
         now: Callable[[], int] = milliseconds_now,
     ) -> None:
-        """Take the parts; copies is None where there is no relay."""
+        """Take the parts; copies is None where there is no relay, sign_ins where none are to be kept."""
         self._config = config
         self._directory = directory
         self._tickets = tickets
         self._scanner = scanner
         self._copies = copies
+        self._sign_ins = sign_ins
         self._metrics = metrics
         self._now = now
         self._inside = 0
@@ -153,6 +166,7 @@ class Pipeline:
         )
         ticket = await compute(tell, of=len(judgement.plan.decisions))
         await self._tickets.add(ticket)
+        self._note_sign_in(message.envelope)
         seconds = time.perf_counter() - started
         _log(ticket, seconds * 1000)
         plan, reason = judgement.plan, judgement.reason
@@ -160,6 +174,12 @@ class Pipeline:
             plan, reason = Plan(plan.decisions, plan.means), None
         self._metrics.answered(ticket, answer_of(plan), reason=reason, seconds=seconds)
         return plan
+
+    def _note_sign_in(self, envelope: Envelope) -> None:
+        """Have it recorded who signed in to send a message, where that is wanted."""
+        if self._sign_ins is not None and envelope.auth_user:
+            login = whole(clean(envelope.auth_user), self._config)
+            self._sign_ins.signed_in(login.lower(), envelope.client_ip)
 
     def _came_back(self, message: Message) -> bool:
         """Tell whether a message is a copy of ours; whoever else may know the name is not in our networks."""

@@ -17,7 +17,7 @@ from tamis.retention.classes import RecordClass
 from tamis.store import owners, records, settings, tickets
 from tamis.store.changes import TAMIS, USER
 from tamis.store.tickets import Query
-from tamis.ticket import time_of, timestamp
+from tamis.ticket import LATEST, time_of, timestamp
 
 OPERATOR = "operator"  # who works for the provider is nobody's to see
 SENDER = ("sender_account",)
@@ -48,6 +48,11 @@ def one_row(record: Object) -> Iterator[Sequence[Cell]]:
     yield [_cell(value) for value in record.values()]
 
 
+def dated(record: Object) -> dict[str, object]:
+    """Return what all records begin with: their ID, and the time that it tells."""
+    return {"id": record["id"], "time": timestamp(time_of(record["id"]))}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The records of a kind."""
@@ -67,7 +72,7 @@ def parts(connection: Connection, address: str, accounts: Accounts, *, until: in
     )
     yield Part("settings", ("key", "value", "own"), _settings(connection, address, accounts), _setting_rows)
     yield Part("tickets", TICKET, _tickets(connection, address, until=until), _ticket_rows)
-    yield Part("sessions", ("id", "time", "kind", "address"), _sessions(connection, address, until=until))
+    yield Part("sessions", ("id", "time", "kind", "address"), sign_ins(connection, address, until=until))
     yield Part(
         "setting_changes",
         ("id", "time", "actor", "key", "old", "new"),
@@ -121,24 +126,21 @@ def _ticket_rows(ticket: Object) -> Iterator[Sequence[Cell]]:
         yield [*message, *(_cell(one.get(name)) for name in RECIPIENT), *outgoing]
 
 
-def _sessions(connection: Connection, address: str, *, until: int) -> Iterator[Object]:
+def sign_ins(connection: Connection, address: str, *, until: int = LATEST) -> Iterator[Object]:
+    """Return the sign-ins to an account from before a Unix time in ms, oldest first."""
     for one in records.find(connection, RecordClass.SESSION, address, since=0, until=until):
-        yield {**_when(one), "kind": one["kind"], "address": one["address"]}
+        yield {**dated(one), "kind": one["kind"], "address": one["address"]}
 
 
 def _changes(connection: Connection, address: str, *, until: int) -> Iterator[Object]:
     for one in records.find(connection, RecordClass.SETTING_CHANGE, address, since=0, until=until):
         old, new = (None if one[name] is None else json.loads(str(one[name])) for name in ("old", "new"))
-        yield {**_when(one), "actor": _actor(one), "key": one["key"], "old": old, "new": new}
+        yield {**dated(one), "actor": _actor(one), "key": one["key"], "old": old, "new": new}
 
 
 def _consents(connection: Connection, address: str, *, until: int) -> Iterator[Object]:
     for one in records.find(connection, RecordClass.CONSENT, address, since=0, until=until):
-        yield {**_when(one), "purpose": one["purpose"], "given": bool(one["given"]), "actor": _actor(one)}
-
-
-def _when(record: Object) -> dict[str, object]:
-    return {"id": record["id"], "time": timestamp(time_of(record["id"]))}
+        yield {**dated(one), "purpose": one["purpose"], "given": bool(one["given"]), "actor": _actor(one)}
 
 
 def _actor(record: Object) -> object:

@@ -119,7 +119,8 @@ class Worker:
         store = parts.store(config, self._loop, metrics=metrics)
         copies = parts.copies(config, store)
         store.start()
-        pipeline = Pipeline(config, store, store, scanner, copies=copies, metrics=metrics)
+        sign_ins = store if config.sessions.smtp else None
+        pipeline = Pipeline(config, store, store, scanner, copies=copies, sign_ins=sign_ins, metrics=metrics)
         return Setup(config.milter, store, copies, pipeline)
 
     async def serve(self, listener: socket.socket, control: socket.socket) -> None:

@@ -19,9 +19,10 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from tamis.interfaces import UNCOUNTED, Metrics, StoreUnavailable
 from tamis.preferences import Resolution
-from tamis.store import copies, tickets
+from tamis.store import copies, sessions, tickets
 from tamis.store.database import Database, Refused
 from tamis.store.recent import SLACK, Recent
+from tamis.store.sessions import Kind
 from tamis.ticket import Ticket
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,16 @@ class Remembrance:
     future: asyncio.Future[None]
 
 
-AnyJob: TypeAlias = Addition | Lookup | Recall | Remembrance
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Somebody who signed in to send mail; nobody waits for its record."""
+
+    login: str
+    client: str | None
+    time: int  # Unix ms
+
+
+AnyJob: TypeAlias = Addition | Lookup | Recall | Remembrance | SignIn
 Job = TypeVar("Job", Addition, Lookup, Recall, Remembrance)
 
 
@@ -122,6 +132,8 @@ class Store:
         self._loop = loop
         self._metrics = metrics
         self._cache: OrderedDict[str, Resolution] = OrderedDict()  # only touched on the loop; latest use last
+        self._signed_in: set[tuple[str, str | None]] = set()  # in the hour; only touched on the loop
+        self._hour = 0  # hours of Unix time
         self._jobs: queue.SimpleQueue[AnyJob | None] = queue.SimpleQueue()  # None: end
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._company = 0  # rounds in which a job still waits for others
@@ -190,6 +202,17 @@ class Store:
             self._put(Remembrance(keys, future))
             await asyncio.shield(future)  # they are out, whether anybody waits or not
 
+    def signed_in(self, login: str, client: str | None) -> None:
+        """Take note of who signed in to send mail, once an hour for each client; return at once."""
+        now = self._now()
+        hour = now // sessions.HOUR
+        if hour != self._hour or len(self._signed_in) >= CACHED:
+            self._hour = hour
+            self._signed_in.clear()
+        if (login, client) not in self._signed_in and not self._closed:
+            self._signed_in.add((login, client))
+            self._jobs.put(SignIn(login, client, now))
+
     def _put(self, job: AnyJob) -> None:
         if self._closed:
             raise StoreUnavailable("it is closed")
@@ -211,6 +234,9 @@ class Store:
             self._work([job for job in recalls if not job.about_to_add], self._recall)
             self._work([job for job in recalls if job.about_to_add], self._rehearse)
             self._work([job for job in jobs if isinstance(job, Addition)], self._write)
+            for job in jobs:
+                if isinstance(job, SignIn):
+                    self._sign_in(job)
         self._database.close()
 
     def _take(self) -> list[AnyJob | None]:
@@ -291,6 +317,19 @@ class Store:
             tickets.add(connection, rows)
         self._metrics.committed(len(waiting), time.perf_counter() - started)
         self._hand_over(lambda: _succeed(jobs))
+
+    def _sign_in(self, job: SignIn) -> None:
+        """Record a sign-in to the account behind a login, unless the hour has it; no mail depends on it."""
+        try:
+            (found,) = self._resolver.resolve([job.login])
+            if len(found.members) != 1 or (account := found.members[0].account) is None:
+                return
+            with self._database.writing() as connection:
+                if not sessions.is_known(connection, account, Kind.SMTP, job.client, now=job.time):
+                    sessions.sign_in(connection, account, Kind.SMTP, job.client, now=job.time)
+        except Exception as error:  # as in _work()
+            log.warning("sign-in not recorded error=%s", type(error).__name__)
+            self._hand_over(lambda: self._signed_in.discard((job.login, job.client)))
 
     def _recall(self, jobs: Sequence[Recall]) -> None:
         with self._database.reading() as connection:
