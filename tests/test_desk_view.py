@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,22 +89,33 @@ def test_recipient_does_not_see_what_the_senders_checks_found(ticket: Ticket, ac
     assert "outgoing" not in seen and seen["sender_account"] is None
 
 
+ANNA, BOB = (Outcome(one, one, "clean", "off", "none", Action.DELIVER) for one in ACCOUNTS[:2])
+TO_BOTH = Ticket(  # from Anna
+    id=new_id(NOON),
+    time=timestamp(NOON),
+    direction=Direction.OUTGOING,
+    mode="enforce",
+    message_id=None,
+    queue_id=None,
+    sender=ACCOUNTS[0],
+    sender_account=ACCOUNTS[0],
+    recipients=(ANNA, BOB),
+    means=Means.SPLIT,
+)
+
+
 def test_who_writes_to_himself_sees_both_sides() -> None:
-    own = Outcome("anna@example.org", "anna@example.org", "clean", "off", "none", Action.DELIVER)
-    other = replace(own, address="bob@example.org", account="bob@example.org")
-    ticket = Ticket(
-        id=new_id(NOON),
-        time=timestamp(NOON),
-        direction=Direction.OUTGOING,
-        mode="enforce",
-        message_id=None,
-        queue_id=None,
-        sender="anna@example.org",
-        sender_account="anna@example.org",
-        recipients=(own, other),
-        means=Means.SPLIT,
-    )
+    seen = view(TO_BOTH.as_json(), ACCOUNTS[0])
 
-    seen = view(ticket.as_json(), "anna@example.org")
+    assert seen["recipients"] == [ANNA.as_json(), {"address": ACCOUNTS[1]}]
 
-    assert seen["recipients"] == [own.as_json(), {"address": "bob@example.org"}]
+
+def test_local_recipient_does_not_see_where_the_sender_was() -> None:
+    fields = {"client_address": "192.0.2.7", "subject": "Hello", "size": 10}
+    ticket = TO_BOTH.as_json() | fields
+
+    sender, recipient = (view(ticket, one) for one in ACCOUNTS[:2])
+    from_outside = view(ticket | {"direction": "incoming"}, ACCOUNTS[1])
+
+    assert fields.items() <= sender.items() and fields.items() <= from_outside.items()
+    assert "client_address" not in recipient and recipient["subject"] == "Hello"

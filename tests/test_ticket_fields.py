@@ -13,7 +13,7 @@ from tamis import config as configuration
 from tamis import judgement
 from tamis.commands.lines import as_text
 from tamis.config import ConfigError
-from tamis.desk.disclosure import own_part
+from tamis.desk.view import view
 from tamis.message import Envelope, Message
 from tamis.mime import Content
 from tamis.retention.fields import Field
@@ -111,7 +111,7 @@ def test_an_unknown_field_refuses_to_start(value: str, expected: str) -> None:
 
 def test_named_fields_are_shown_to_people() -> None:
     one = ticket(letter(b"Hello"), *ALL)
-    bobs = own_part(one | {"sender_account": "bob@example.org"}, "bob@example.org")
+    bobs = view(one | {"sender_account": "bob@example.org"}, "bob@example.org")
 
     assert as_text(one).splitlines()[1].startswith("  subject=Hello client_address=")
     assert [bobs[field] for field in ALL] == [one[field] for field in ALL]

@@ -10,16 +10,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tamis.desk import readings, staff
+from tamis.desk.view import view
 from tamis.retention.classes import RecordClass
-from tamis.retention.fields import Field
 from tamis.store import acts, records, tickets
 from tamis.store.acts import Kind
 from tamis.store.database import Database
 from tamis.ticket import time_of, timestamp
 
 COMMAND = "disclose"
-# What a ticket says of the message itself, which is the same for all whom it is about.
-OF_THE_MESSAGE = ("id", "time", "direction", "mode", "message_id", "queue_id", "sender", *Field)
 BESIDE_TICKETS = (RecordClass.SESSION, RecordClass.SETTING_CHANGE)
 
 
@@ -53,7 +51,7 @@ def carry_out(connection: Connection, order: Order) -> Iterator[tuple[RecordClas
     """Return the account's own part of its records, a class after the other, each oldest first."""
     query = tickets.Query(order.account, since=order.since, until=order.until)
     for text in tickets.find(connection, query):
-        yield RecordClass.TICKET, own_part(json.loads(text), order.account)
+        yield RecordClass.TICKET, view(json.loads(text), order.account)
     for kind in BESIDE_TICKETS:
         for record in records.find(connection, kind, order.account, since=order.since, until=order.until):
             yield kind, _readable(record)
@@ -63,22 +61,3 @@ def _readable(record: Mapping[str, Any]) -> dict[str, object]:
     """Return a record with its time, and with values instead of their JSON."""
     values = {name: json.loads(record[name]) for name in ("old", "new") if record.get(name) is not None}
     return {"time": timestamp(time_of(record["id"])), **record, **values}
-
-
-def own_part(ticket: Mapping[str, Any], account: str) -> dict[str, object]:
-    """Return what a ticket says of one account.
-
-    A recipient's part names no other recipient. A sender's names those whom he wrote to, not what they want.
-    """
-    part = {name: ticket[name] for name in map(str, OF_THE_MESSAGE) if name in ticket}
-    is_sender = ticket["sender_account"] == account
-    if is_sender:
-        part["sender_account"] = account
-    part["recipients"] = [
-        dict(one) if one["account"] == account else {"address": one["address"]}
-        for one in ticket["recipients"]
-        if is_sender or one["account"] == account
-    ]
-    if is_sender and "outgoing" in ticket:
-        part["outgoing"] = ticket["outgoing"]
-    return part

@@ -118,7 +118,7 @@ def _tickets(connection: Connection, address: str, *, until: int) -> Iterator[Ob
 
 
 def _ticket_rows(ticket: Object) -> Iterator[Sequence[Cell]]:
-    message = [_cell(ticket[name]) for name in (*OF_THE_MESSAGE, *SENDER)]
+    message = [_cell(ticket.get(name)) for name in (*OF_THE_MESSAGE, *SENDER)]
     checks = ticket.get("outgoing", {})
     outgoing = [_cell(checks.get(name)) for name in OUTGOING]
     recipients: Sequence[Object] = ticket["recipients"] or ({},)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# What a ticket says of the message itself, which is the same for all whom it is about.
-OF_THE_MESSAGE = ("id", "time", "direction", "mode", "message_id", "queue_id", "sender")
+from tamis.retention.fields import Field
+from tamis.ticket import Direction
+
+# What a ticket says of the message itself, the same for all whom it is about; what only an operator's
+# tickets.fields adds may be missing.
+OF_THE_MESSAGE = ("id", "time", "direction", "mode", "message_id", "queue_id", "sender", *map(str, Field))
 
 
 def view(ticket: Mapping[str, Any], account: str) -> dict[str, Any]:
@@ -15,8 +19,10 @@ def view(ticket: Mapping[str, Any], account: str) -> dict[str, Any]:
     A recipient sees the sender and what became of his own mail. The sender sees whom he wrote to, and what
     the outgoing checks said: what the others want, and whose accounts they are, is theirs.
     """
-    seen = {name: ticket[name] for name in OF_THE_MESSAGE}
     sent = ticket["sender_account"] == account
+    seen = {name: ticket[name] for name in OF_THE_MESSAGE if name in ticket}
+    if ticket["direction"] == Direction.OUTGOING and not sent:
+        seen.pop(Field.CLIENT_ADDRESS, None)  # the sender's own; of incoming mail it is that of his server
     seen["sender_account"] = account if sent else None
     own = [dict(one) for one in ticket["recipients"] if one["account"] == account]
     if sent:
