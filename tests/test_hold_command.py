@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from tests.commands import Done, Tamis
 from tests.stores import keep, make_config, make_ticket, stored
+
+from tamis.store import owners
+from tamis.store.database import Database
 
 ORDER = ("--reference", "2026/117", "--authority", "Tribunal de Paris")
 FAR = "2999-12-31"
@@ -109,6 +113,20 @@ def test_a_released_hold_stays_in_the_list_and_its_release_is_on_record(tamis: T
     assert (one["state"], one["released"] is not None) == ("released", True)
     kinds = stored(make_config(tmp_path), "SELECT kind FROM legal_act ORDER BY id")
     assert kinds == [("hold",), ("release",)]
+
+
+def test_records_are_held_until_the_hold_is_released(tamis: Tamis, tmp_path: Path) -> None:
+    hold_id = str(hold(tamis, "--json").lines[0]["id"])
+    config = make_config(tmp_path)
+
+    with contextlib.closing(Database(config.store)) as database:
+        with database.reading() as connection:
+            before = owners.held(connection, ["bob@example.org", "anna@example.org"])
+        tamis("hold", "release", hold_id)
+        with database.reading() as connection:
+            after = owners.held(connection, ["bob@example.org"])
+
+    assert (before, after) == ({"bob@example.org": 32_503_680_000_000}, {})
 
 
 def test_what_cannot_be_released_is_exit_status_1(tamis: Tamis) -> None:
