@@ -92,7 +92,6 @@ def test_the_order_comes_first_and_then_what_it_asks_for(config: Config, tamis: 
         "class": "session",
         "time": "2026-11-23T12:00:00.000Z",
         "id": sessions[1],
-        "account": BOB,
         "kind": "options",
         "address": "192.0.2.1",
     }

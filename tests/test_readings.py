@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,15 @@ AS_USER = """
 mount --bind "$1" /etc/group && shift &&
 exec setpriv --inh-caps=+dac_override --ambient-caps=+dac_override "$@"
 """
+BOB = "bob@example.org"
 READING = (
-    ("tickets", "--account", "bob@example.org"),
+    ("tickets", "--account", BOB),
     ("breach-scope", "--since", "2026-11-01", "--until", "2026-12-01"),
     (
-        *("disclose", "--account", "bob@example.org", "--since", "2026-11-01", "--until", "2026-12-01"),
+        *("disclose", "--account", BOB, "--since", "2026-11-01", "--until", "2026-12-01"),
         *("--reference", "R", "--authority", "A", "--basis", "B", "--jurisdiction", "FR"),
     ),
+    ("account", "report", BOB),
 )
 
 
@@ -37,6 +40,11 @@ def config(tamis: Tamis, tmp_path: Path) -> Config:
     config = make_config(tmp_path, more='[legal]\njurisdictions = ["FR"]')
     keep(config, [make_ticket()])
     return config
+
+
+def name(arguments: Sequence[str]) -> str:
+    """Return a command's name, with its verb."""
+    return " ".join(arguments[:2]) if arguments[0] == "account" else arguments[0]
 
 
 def readings(config: Config) -> list[dict[str, object]]:
@@ -72,24 +80,24 @@ def test_the_record_tells_who_read_what(
         "operator": "olga",
         "command": "tickets",
         "scope": {
-            "account": "bob@example.org",
+            "account": BOB,
             "message_id": "1@example.net",
             "since": "2026-11-01T00:00:00.000Z",
         },
     }
 
 
-@pytest.mark.parametrize("arguments", READING, ids=lambda one: str(one[0]))
+@pytest.mark.parametrize("arguments", READING, ids=name)
 def test_every_command_that_reads_leaves_its_record(
     config: Config, tamis: Tamis, arguments: tuple[str, ...]
 ) -> None:
     done = tamis(*arguments, "--json")
 
     assert done.out
-    assert [one["command"] for one in readings(config)] == [arguments[0]]
+    assert [one["command"] for one in readings(config)] == [name(arguments)]
 
 
-@pytest.mark.parametrize("arguments", READING, ids=lambda one: str(one[0]))
+@pytest.mark.parametrize("arguments", READING, ids=name)
 def test_a_store_that_cannot_record_does_not_show(
     config: Config, tamis: Tamis, arguments: tuple[str, ...]
 ) -> None:
@@ -105,7 +113,7 @@ def test_verifying_reads_nothing_about_people(config: Config, tamis: Tamis) -> N
     assert readings(config) == []
 
 
-@pytest.mark.parametrize("arguments", [*READING, ("hold", "list")], ids=lambda one: str(one[0]))
+@pytest.mark.parametrize("arguments", [*READING, ("hold", "list"), ("account", "export", BOB)], ids=name)
 def test_where_there_is_the_group_others_are_refused(config: Config, arguments: tuple[str, ...]) -> None:
     done = as_user(config, arguments, f"--reuid={SOME_USER}", f"--regid={SOME_USER}", "--clear-groups")
 

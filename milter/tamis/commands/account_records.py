@@ -45,6 +45,7 @@ def add_verbs(several: Subparsers) -> None:
 
 def _report(args: argparse.Namespace, config: Config, database: Database) -> int:
     address = recorded(args.address, config, database)
+    readings.record(database, "account report", {"account": address}, now=milliseconds_now())
     with database.reading() as connection:
         told = report.report(connection, address)
     records = [

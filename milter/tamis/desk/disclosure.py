@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from sqlalchemy import Connection
 
-from tamis.desk import readings, staff
-from tamis.desk.view import view
+from tamis.desk import readings, records, staff
 from tamis.retention.classes import RecordClass
-from tamis.store import acts, records, tickets
+from tamis.store import acts
 from tamis.store.acts import Kind
 from tamis.store.database import Database
-from tamis.ticket import time_of, timestamp
+from tamis.ticket import timestamp
 
 COMMAND = "disclose"
-BESIDE_TICKETS = (RecordClass.SESSION, RecordClass.SETTING_CHANGE)
+SHOWN = {
+    RecordClass.TICKET: records.mail,
+    RecordClass.SESSION: records.sign_ins,
+    RecordClass.SETTING_CHANGE: records.changes,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,6 @@ def enter(database: Database, order: Order, *, now: int) -> str:
 
 def carry_out(connection: Connection, order: Order) -> Iterator[tuple[RecordClass, Mapping[str, object]]]:
     """Return the account's own part of its records, a class after the other, each oldest first."""
-    query = tickets.Query(order.account, since=order.since, until=order.until)
-    for text in tickets.find(connection, query):
-        yield RecordClass.TICKET, view(json.loads(text), order.account)
-    for kind in BESIDE_TICKETS:
-        for record in records.find(connection, kind, order.account, since=order.since, until=order.until):
-            yield kind, _readable(record)
-
-
-def _readable(record: Mapping[str, Any]) -> dict[str, object]:
-    """Return a record with its time, and with values instead of their JSON."""
-    values = {name: json.loads(record[name]) for name in ("old", "new") if record.get(name) is not None}
-    return {"time": timestamp(time_of(record["id"])), **record, **values}
+    for kind, find in SHOWN.items():
+        for record in find(connection, order.account, since=order.since, until=order.until):
+            yield kind, record

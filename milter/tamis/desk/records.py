@@ -71,12 +71,12 @@ def parts(connection: Connection, address: str, accounts: Accounts, *, until: in
         _account(connection, address),
     )
     yield Part("settings", ("key", "value", "own"), _settings(connection, address, accounts), _setting_rows)
-    yield Part("tickets", TICKET, _tickets(connection, address, until=until), _ticket_rows)
+    yield Part("tickets", TICKET, mail(connection, address, until=until), _ticket_rows)
     yield Part("sessions", ("id", "time", "kind", "address"), sign_ins(connection, address, until=until))
     yield Part(
         "setting_changes",
         ("id", "time", "actor", "key", "old", "new"),
-        _changes(connection, address, until=until),
+        changes(connection, address, until=until),
     )
     yield Part(
         "consents", ("id", "time", "purpose", "given", "actor"), _consents(connection, address, until=until)
@@ -112,8 +112,9 @@ def _setting_rows(setting: Object) -> Iterator[Sequence[Cell]]:
         yield setting["key"], applied, pattern if pattern in own else None
 
 
-def _tickets(connection: Connection, address: str, *, until: int) -> Iterator[Object]:
-    for text in tickets.find(connection, Query(address, until=until)):
+def mail(connection: Connection, address: str, *, since: int = 0, until: int) -> Iterator[Object]:
+    """Return what an account may see of its tickets of a time in Unix ms, oldest first."""
+    for text in tickets.find(connection, Query(address, since=since, until=until)):
         yield view(json.loads(text), address)
 
 
@@ -126,14 +127,17 @@ def _ticket_rows(ticket: Object) -> Iterator[Sequence[Cell]]:
         yield [*message, *(_cell(one.get(name)) for name in RECIPIENT), *outgoing]
 
 
-def sign_ins(connection: Connection, address: str, *, until: int = LATEST) -> Iterator[Object]:
-    """Return the sign-ins to an account from before a Unix time in ms, oldest first."""
-    for one in records.find(connection, RecordClass.SESSION, address, since=0, until=until):
+def sign_ins(
+    connection: Connection, address: str, *, since: int = 0, until: int = LATEST
+) -> Iterator[Object]:
+    """Return the sign-ins to an account of a time in Unix ms, oldest first."""
+    for one in records.find(connection, RecordClass.SESSION, address, since=since, until=until):
         yield {**dated(one), "kind": one["kind"], "address": one["address"]}
 
 
-def _changes(connection: Connection, address: str, *, until: int) -> Iterator[Object]:
-    for one in records.find(connection, RecordClass.SETTING_CHANGE, address, since=0, until=until):
+def changes(connection: Connection, address: str, *, since: int = 0, until: int) -> Iterator[Object]:
+    """Return the changes of an account's settings of a time in Unix ms, oldest first."""
+    for one in records.find(connection, RecordClass.SETTING_CHANGE, address, since=since, until=until):
         old, new = (None if one[name] is None else json.loads(str(one[name])) for name in ("old", "new"))
         yield {**dated(one), "actor": _actor(one), "key": one["key"], "old": old, "new": new}
 
