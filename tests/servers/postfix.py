@@ -205,7 +205,8 @@ class Postfix:
             one.parent.name for one in Path("/proc").glob("[0-9]*/cmdline") if _read(one).startswith(name)
         ]
         if found:
-            subprocess.run([*SUDO, "kill", "-KILL", *found], check=False)  # it may have ended meanwhile
+            # One of them may have ended meanwhile.
+            subprocess.run([*SUDO, "kill", "-KILL", *found], check=False, stderr=subprocess.DEVNULL)
 
     def sendmail(self, *arguments: str, message: bytes) -> None:
         """Hand in a message as a local program does."""
