@@ -44,7 +44,7 @@ def database(config: Config) -> Iterator[Database]:
 def do(database: Database, act: Act, *, now: int = NOON) -> bool:
     """Do something to Anna's account; tell whether it changed."""
     with database.writing() as connection:
-        return status.carry_out(connection, ANNA, act, actor="root", now=now) is not None
+        return status.carry_out(connection, ANNA, act, actor="root", notify=False, now=now) is not None
 
 
 def owner(database: Database) -> Owner:
@@ -87,13 +87,13 @@ def test_a_sign_in_counts_after_a_warning_though_the_clock_was_set_back(
 def test_each_change_is_a_record_in_the_same_transaction(config: Config, database: Database) -> None:
     write_settings(config, ANNA, antispam="off")
     with pytest.raises(KeyboardInterrupt), database.writing() as connection:
-        desk.put(connection, ANNA, {"graymail": "off"}, actor="root", now=NOON)
+        desk.put(connection, ANNA, {"graymail": "off"}, actor="root", notify=False, now=NOON)
         raise KeyboardInterrupt
 
     wanted: dict[str, Value] = {"antispam": "on", "senders.blocked": ("@example.net",), "graymail": "on"}
     with database.writing() as connection:
-        desk.put(connection, ANNA, wanted, actor="root", now=NOON)
-        desk.put(connection, ANNA, {"antispam": "on"}, actor="root", now=NOON)
+        desk.put(connection, ANNA, wanted, actor="root", notify=False, now=NOON)
+        desk.put(connection, ANNA, {"antispam": "on"}, actor="root", notify=False, now=NOON)
     do(database, Act.CLOSE, now=NOON + DAY)
     do(database, Act.REOPEN, now=NOON + 2 * DAY)
 
@@ -111,8 +111,8 @@ def test_each_change_is_a_record_in_the_same_transaction(config: Config, databas
 
 def test_learning_on_and_off_are_consents_given_and_withdrawn(config: Config, database: Database) -> None:
     with database.writing() as connection:
-        desk.put(connection, ANNA, {"learning": "on"}, actor="user", now=NOON)
-        desk.put(connection, ANNA, {"learning": "off"}, actor="user", now=NOON + 1)
+        desk.put(connection, ANNA, {"learning": "on"}, actor="user", notify=False, now=NOON)
+        desk.put(connection, ANNA, {"learning": "off"}, actor="user", notify=False, now=NOON + 1)
 
     rows = stored(config, "SELECT account, purpose, given, actor FROM consent ORDER BY id")
     assert rows == [(ANNA, "learning", 1, "user"), (ANNA, "learning", 0, "user")]

@@ -285,3 +285,36 @@ def test_a_clamd_conf_is_understood() -> None:
     settings = clamd_checks.parse("# Comment\nTCPAddr 127.0.0.1\nTCPAddr ::1 # two\n\nUser clamav\n")
 
     assert settings == {"TCPAddr": ("127.0.0.1", "::1"), "User": ("clamav",)}
+
+
+def test_without_a_way_to_tell_users_the_promises_that_are_not_kept_are_named(
+    check: Check, clamd: Clamd
+) -> None:
+    status = check(clamd.address, retention={"preset": "imail"})
+
+    told, warned = (text for kind, text in check.of("notices") if kind == "warning")
+    assert status == 0
+    assert "We will send you an email if we modify or delete your data" in told
+    assert "if you have not authenticated for three years" in warned
+
+
+def test_a_way_to_tell_users_that_is_not_there_fails(check: Check, clamd: Clamd) -> None:
+    sender = {"sender": "postmaster@example.org"}
+
+    by_command = check(clamd.address, notices={"sendmail": "/nonexistent/sendmail", **sender})
+    said = check.of("notices")
+    by_smtp = check(clamd.address, notices={"smtp": f"inet:127.0.0.1:{free_port()}", **sender})
+
+    assert (by_command, by_smtp) == (1, 1)
+    assert said[0][0] == check.of("notices")[0][0] == "failed"
+    assert "/nonexistent/sendmail: no program" in said[0][1]
+
+
+def test_a_way_to_tell_users_that_is_there_is_fine(check: Check, clamd: Clamd) -> None:
+    sink = Sink(free_port())
+    try:
+        check(clamd.address, notices={"smtp": f"inet:127.0.0.1:{sink.port}", "sender": "a@example.org"})
+    finally:
+        sink.stop()
+
+    assert check.of("notices") == [("ok", f"inet:127.0.0.1:{sink.port}: answers")]

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "milter" / "tamis"
 # Lowest first; parts of one layer do not know each other, except where they stand in one word together.
 LAYERS = (
     ("units", "address", "authres", "html", "decoding", "refusal", "section", "spelling"),
-    ("mailboxes", "retention", "sockets"),
+    ("mailboxes", "notices", "retention", "sockets"),
     ("mime",),
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),
     ("config",),

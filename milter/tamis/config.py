@@ -22,6 +22,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from tamis import address, preferences, refusal, units
+from tamis.notices import Notices
 from tamis.retention.conflicts import clashes
 from tamis.retention.period import Period
 from tamis.retention.rules import Rules
@@ -331,6 +332,7 @@ class Config(Section):
     resend: Resend = Resend()
     legal: Legal = Legal()
     sessions: Sessions = Sessions()
+    notices: Notices = Notices()
     options: Options = Options()
     metrics: Metrics = Metrics()
     retention: Retention = Retention()

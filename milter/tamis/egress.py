@@ -35,6 +35,8 @@ def manifest(config: Config) -> Iterator[Connection]:
     yield from found
     places = (config.milter.listen, *(one.peer for one in found))
     names = dict.fromkeys(name for text in places if (name := _looked_up(text)) is not None)
+    if config.notices.sendmail:
+        yield Connection("notices", config.notices.sendmail, "notices to users, by a command", False)
     if names:
         yield Connection("dns", "the resolver of this host", f"lookups of {', '.join(names)}", True)
 
@@ -60,6 +62,8 @@ def _connections(config: Config) -> Iterator[Connection]:
             yield _connection("store", str(database), "settings, accounts, tickets")
     if config.resend.relay:
         yield _connection("resend", config.resend.relay, "copies of messages, to the MTA")
+    if config.notices.smtp:
+        yield _connection("notices", config.notices.smtp, "notices to users, to the MTA")
 
 
 def _connection(purpose: str, text: str, carries: str) -> Connection:

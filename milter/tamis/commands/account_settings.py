@@ -11,6 +11,7 @@ from tamis.accounts import Accounts
 from tamis.commands.accounts import ABOUT, named, whose
 from tamis.commands.addresses import WrongUse
 from tamis.commands.options import Subparsers, print_json, verb
+from tamis.commands.telling import tell
 from tamis.config import Config
 from tamis.desk import settings as desk
 from tamis.desk import staff
@@ -66,8 +67,16 @@ def _set(args: argparse.Namespace, config: Config, database: Database) -> int:
     with database.writing() as connection:
         own = settings.own(connection, [name]).get(name, {})
         changed = _changed(own, wanted)
-        desk.put(connection, name, changed, actor=staff.operator(), now=milliseconds_now())
+        desk.put(
+            connection,
+            name,
+            changed,
+            actor=staff.operator(),
+            notify=config.notices.is_on,
+            now=milliseconds_now(),
+        )
         status = settings.status(connection, name)
+    tell(database, config)
     for key in locked(config.users.may_change):
         if key in changed:
             print(f"tamis: {key} is locked by users.may_change: kept, but not in force", file=sys.stderr)

@@ -7,6 +7,7 @@ import sys
 
 from tamis.commands.accounts import named, whose
 from tamis.commands.options import Subparsers, print_json, verb
+from tamis.commands.telling import tell
 from tamis.config import Config
 from tamis.desk import staff, status
 from tamis.desk.status import Act, NoAccount
@@ -49,11 +50,14 @@ def _act(args: argparse.Namespace, config: Config, database: Database) -> int:
             before = settings.status(connection, name)
             if args.what is Act.RESTRICT or (is_known and before is None):
                 settings.make(connection, name)
-            changed = status.carry_out(connection, name, args.what, actor=staff.operator(), now=now)
+            changed = status.carry_out(
+                connection, name, args.what, actor=staff.operator(), notify=config.notices.is_on, now=now
+            )
             after = settings.status(connection, name)
     except NoAccount as error:
         print(f"tamis: {error}", file=sys.stderr)
         return 1
+    tell(database, config)
     if changed is None:
         print(f"tamis: {name}: nothing to do: it is {after}", file=sys.stderr)
     if args.json:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import pwd
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
 from tamis.resend import handover, relay
 from tamis.resend.connection import RelayUnavailable
+from tamis.retention.classes import Clock
 from tamis.retention.conflicts import remarks
 from tamis.retention.fields import Field
 from tamis.retention.summary import summary
@@ -25,6 +27,8 @@ from tamis.service import parts
 from tamis.wiring import mta
 from tamis.wiring.remark import Status
 
+# What providers promise (docs/privacy.md) and nobody keeps who cannot write to users.
+TOLD = "We will send you an email if we modify or delete your data"
 # What a relay may not offer, and what copies lose by it.
 LOST_WITHOUT = {
     "XFORWARD": "its log does not show the client of a copy",
@@ -77,6 +81,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield from _metrics(config)
     yield from _tickets(config)
     yield from _retention(config)
+    yield from _notices(config)
     yield from (Line("mta", one.status, one.text) for one in mta.remarks(config, handover.LONGEST))
 
 
@@ -181,6 +186,30 @@ def _retention(config: Config) -> Iterator[Line]:
     """Say how long records are to be kept, and which promises the operator's own figures break."""
     yield Line("retention", Status.WARNING, f"nothing is purged yet; {summary(config.rules)}")
     yield from (Line("retention", Status.WARNING, text) for text in remarks(config.rules))
+
+
+def _notices(config: Config) -> Iterator[Line]:
+    """Say whether users can be told, or which promises are not kept without that."""
+    settings = config.notices
+    if settings.sendmail:
+        command = shlex.split(settings.sendmail)[0]
+        if os.access(command, os.X_OK) and Path(command).is_file():
+            yield Line("notices", Status.OK, f"{settings.sendmail}: can be run by {_user()}")
+        else:
+            yield Line("notices", Status.FAILED, f"{command}: no program that {_user()} may run")
+    elif settings.smtp:
+        try:
+            asyncio.run(relay.probe(address.parse(settings.smtp)))
+            yield Line("notices", Status.OK, f"{settings.smtp}: answers")
+        except RelayUnavailable as error:
+            yield Line("notices", Status.FAILED, f"{settings.smtp}: {error}")
+    else:
+        missing = "neither notices.sendmail nor notices.smtp is set"
+        yield Line("notices", Status.WARNING, f'{missing}: not kept: "{TOLD}"')
+        by_sign_in = [one for one in config.rules.figures.items() if one[0].clock is Clock.SIGN_IN]
+        promises = dict.fromkeys(one.promise or str(key) for key, one in by_sign_in if one.period)
+        for promise in promises:
+            yield Line("notices", Status.WARNING, f'{missing}: nobody is warned, so not kept: "{promise}"')
 
 
 def _user() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
+from tamis.desk import notices
 from tamis.preferences import Value
 from tamis.store import changes, settings
 from tamis.store.changes import Change
@@ -14,14 +15,25 @@ CONSENT = "learning"  # the setting by which a user agrees to something
 
 
 def put(
-    connection: Connection, address: str, values: Mapping[str, Value], *, actor: str, now: int
-) -> list[Change]:
-    """Set values of an account, which is made where it is missing; return what was another before."""
-    before = settings.own(connection, [address]).get(address, {})
+    connection: Connection,
+    address: str,
+    values: Mapping[str, Value],
+    *,
+    actor: str,
+    notify: bool,
+    now: int,
+) -> None:
+    """Set values of an account, which is made where it is missing.
+
+    Where notices can be sent, the user of one that was there is told of what somebody else has changed.
+    """
+    known = settings.own(connection, [address]).get(address)
+    before = known or {}
     settings.change(connection, address, values)
     found = [Change(key, before.get(key), value) for key, value in values.items() if before.get(key) != value]
     changes.record(connection, address, found, actor=actor, now=now)
     if CONSENT in values:
         given = values[CONSENT] == "on"
         changes.agree(connection, address, CONSENT, given=given, actor=actor, now=now)
-    return found
+    if notify and known is not None:
+        notices.changed(connection, address, found, actor=actor, now=now)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from tamis.desk import notices
 from tamis.store import changes, owners, settings
 from tamis.store.changes import Change
 from tamis.store.owners import Date, Status
@@ -25,8 +26,13 @@ class NoAccount(Exception):
     """There is nothing to be closed or reopened."""
 
 
-def carry_out(connection: Connection, address: str, act: Act, *, actor: str, now: int) -> Change | None:
-    """Do something to an account; return the change, None where it was so already. Raise NoAccount."""
+def carry_out(
+    connection: Connection, address: str, act: Act, *, actor: str, notify: bool, now: int
+) -> Change | None:
+    """Do something to an account; return the change, None where it was so already. Raise NoAccount.
+
+    Where notices can be sent, its user is told of what somebody else has done.
+    """
     status = settings.status(connection, address)
     if status in (None, Status.ERASED):
         raise NoAccount(f"{address} has no account" if status is None else f"{address} was erased")
@@ -45,4 +51,6 @@ def carry_out(connection: Connection, address: str, act: Act, *, actor: str, now
         date.value, *(None if one is None else timestamp(one) for one in (since, now if begins else None))
     )
     changes.record(connection, address, [change], actor=actor, now=now)
+    if notify:
+        notices.changed(connection, address, [change], actor=actor, now=now)
     return change

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 from tamis.retention.due import Owner
 from tamis.store.chunks import chunks
 from tamis.store.schema import account, hold
+
+PAGE = 1000  # rows
 
 
 class Status(StrEnum):
@@ -80,6 +82,15 @@ def signed_in(connection: Connection, address: str, *, now: int) -> None:
     known = owners(connection, [address]).get(address, Owner())
     last = max(now, known.last_sign_in or 0, known.warned or 0)
     connection.execute(update(account).where(account.c.address == address).values(last_sign_in=last))
+
+
+def every(connection: Connection) -> Iterator[tuple[str, Owner]]:
+    """Return the accounts that are there, and what is known of them, by address, a page at a time."""
+    rows = select(account.c.address).where(IS_THERE).order_by(account.c.address).limit(PAGE)
+    after = ""
+    while page := connection.execute(rows.where(account.c.address > after)).scalars().all():
+        yield from owners(connection, page).items()
+        after = page[-1]
 
 
 def held(connection: Connection, addresses: Sequence[str]) -> dict[str, int]:

@@ -1,0 +1,48 @@
+"""Mails to users in French."""
+
+from __future__ import annotations
+
+from tamis.desk.words import Kind, Words
+
+FRENCH = Words(
+    subjects={
+        Kind.CHANGED: "Des réglages de votre filtre de courrier ont été modifiés",
+        Kind.CLOSED: "Votre compte a été fermé",
+        Kind.INACTIVE: "Connectez-vous, sinon les données de votre compte seront supprimées",
+    },
+    texts={
+        Kind.CHANGED: """\
+Bonjour,
+
+le {time}, votre fournisseur a modifié des réglages du filtre de
+courrier pour {address} :
+
+{changes}
+
+Vous recevez ce message parce que la modification ne vient pas de vous. Si vous
+n'en connaissez pas la raison, demandez-la à votre fournisseur.
+""",
+        Kind.CLOSED: """\
+Bonjour,
+
+le {time}, le compte {address}
+a été fermé dans le filtre de courrier. Ce que le filtre conserve à son sujet
+sera supprimé à l'issue des délais annoncés par votre fournisseur. D'ici là, le
+compte peut être rouvert tel quel.
+
+Si vous ne l'avez pas voulu, prévenez vite votre fournisseur.
+""",
+        Kind.INACTIVE: """\
+Bonjour,
+
+personne ne s'est connecté à {address}
+depuis le {last}. Votre fournisseur s'est engagé à supprimer les données
+des comptes inutilisés. Connectez-vous une fois pour garder ce que le filtre de
+courrier conserve pour vous : vos réglages, et ce qu'il est advenu de votre
+courrier.
+
+Rien n'est supprimé pour cette raison avant le {until}.
+""",
+    },
+    nothing="non réglé",
+)

@@ -1,0 +1,24 @@
+"""What the mails to users are made of; `english` and `french` hold the words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What users are told."""
+
+    CHANGED = "changed"  # somebody else has changed their settings
+    CLOSED = "closed"
+    INACTIVE = "inactive"  # nobody signs in, and data is about to go for it
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A language: for each kind a subject and a text, in which {names} stand for what is told."""
+
+    subjects: Mapping[Kind, str]
+    texts: Mapping[Kind, str]
+    nothing: str  # for a setting that was not set, or is no more
