@@ -90,6 +90,16 @@ def test_tickets_as_they_were_written_have_no_fault(config: Config) -> None:
     assert (found.faults, found.tickets, found.chains, found.sealed) == (0, DAYS * 18, DAYS, DAYS - 1)
 
 
+@pytest.mark.parametrize("moments", [(-2, -1, 0, 1), (0, -1, 1, -2)])
+def test_commit_around_midnight_seals_the_day_that_is_over(config: Config, moments: Sequence[int]) -> None:
+    midnight = (TODAY + DAYS) * DAY
+    add(config, [make_ticket(milliseconds=midnight + one) for one in moments])
+
+    found = checked(config)
+
+    assert (found.faults, found.tickets, found.chains, found.sealed) == (0, DAYS * 18 + 4, DAYS + 1, DAYS)
+
+
 def test_salts_differ(config: Config) -> None:
     salts = [row[0] for row in stored(config, "SELECT salt FROM ticket")]
 

@@ -55,10 +55,12 @@ def rows(given: Sequence[Ticket]) -> Rows:
 
 def add(connection: Connection, given: Rows) -> None:
     """Write tickets, each into the chain of its day."""
-    places = chains.extend(connection, given.leaves)
-    dialect.insert(
-        connection, ticket, [row | place for row, place in zip(given.tickets, places, strict=True)]
-    )
+    for day in sorted({one.day for one in given.leaves}):  # the next one seals it, with all of its tickets
+        mine = [pair for pair in zip(given.leaves, given.tickets, strict=True) if pair[0].day == day]
+        places = chains.extend(connection, [leaf for leaf, _ in mine])
+        dialect.insert(
+            connection, ticket, [row | place for (_, row), place in zip(mine, places, strict=True)]
+        )
     dialect.insert(connection, ticket_account, given.accounts)
 
 
