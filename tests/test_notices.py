@@ -25,6 +25,7 @@ from tamis.desk.french import FRENCH
 from tamis.desk.status import Act
 from tamis.desk.words import Kind
 from tamis.egress import manifest
+from tamis.retention.classes import RecordClass
 from tamis.store import notices as outbox
 from tamis.store import owners
 from tamis.store.database import Database
@@ -179,6 +180,27 @@ def test_user_is_not_told_of_what_he_changed_himself_but_of_closing(
     assert stored(config, "SELECT kind FROM notice") == [("closed",)]
 
 
+@pytest.mark.parametrize(
+    ("language", "kept", "said"),
+    [
+        ("en", {RecordClass.TICKET: NOON + DAY}, "day named:\n\n  tickets: 2026-11-24\n"),
+        ("fr", {RecordClass.TICKET: NOON + DAY}, "indiquée :\n\n  tickets d'exploitation : 2026-11-24\n"),
+        ("en", {}, "Nothing of it is left.\n"),
+    ],
+)
+def test_who_was_erased_is_told_what_stays_and_nothing_new_is_kept_about_him(
+    tmp_path: Path, sendmail: Path, language: str, kept: dict[RecordClass, int], said: str
+) -> None:
+    config = make_config(tmp_path, more=settings(sendmail, language))
+    with contextlib.closing(Database(config.store)) as database:
+        with database.writing() as connection:
+            notices.erased(connection, ANNA, kept, now=NOON)
+        tally = notices.deliver(database, config, now=NOON)
+
+    assert (tally.sent, read(tmp_path).get_content().endswith(said)) == (1, True)
+    assert stored(config, "SELECT id FROM setting_change") == stored(config, "SELECT id FROM notice") == []
+
+
 def test_two_processes_do_not_send_the_same(config: Config, database: Database) -> None:
     change(database)
     with database.writing() as connection:
@@ -204,10 +226,9 @@ def test_who_has_not_signed_in_for_long_is_warned_once(
     signed_in(database, NOON - YEARS)
 
     notices.warn(database, config.rules, now=NOON)
-    notices.warn(database, config.rules, now=NOON)
     before = warned(config)
-    notices.deliver(database, config, now=NOON + 5)
-    notices.warn(database, config.rules, now=NOON + DAY)
+    for moment in (NOON + 5, NOON + 6, NOON + DAY):
+        notices.attend(database, config, now=moment)
 
     text = read(tmp_path).get_content()
     assert (before, warned(config), len(calls(tmp_path))) == (None, NOON + 5, 1)
@@ -291,7 +312,7 @@ def test_an_mta_that_is_away_is_asked_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_both_languages_need_the_same_words(kind: Kind) -> None:
-    names = {name: f"<{name}>" for name in ("address", "time", "changes", "last", "until")}
+    names = ("address", "time", "changes", "kept", "last", "until")
 
     used = [{name for name in names if f"{{{name}}}" in words.texts[kind]} for words in (ENGLISH, FRENCH)]
     assert used[0] == used[1] != set()

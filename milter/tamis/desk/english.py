@@ -8,6 +8,7 @@ ENGLISH = Words(
     subjects={
         Kind.CHANGED: "Settings of your mail filter were changed",
         Kind.CLOSED: "Your account was closed",
+        Kind.ERASED: "Your data was erased",
         Kind.INACTIVE: "Please sign in, or the data of your account will be deleted",
     },
     texts={
@@ -32,6 +33,14 @@ can be reopened as it was.
 
 If you did not want this, tell your provider soon.
 """,
+        Kind.ERASED: """\
+Hello,
+
+at {time} what the mail filter kept about
+{address} was erased.
+
+{kept}
+""",
         Kind.INACTIVE: """\
 Hello,
 
@@ -44,4 +53,10 @@ Nothing is deleted for this before {until}.
 """,
     },
     nothing="not set",
+    gone="Nothing of it is left.",
+    stays="""\
+The law, or what your provider promises, wants some of it kept for longer; it
+goes by itself on the day named:
+""",
+    until="  {name}: {day}",
 )

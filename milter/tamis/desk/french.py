@@ -8,6 +8,7 @@ FRENCH = Words(
     subjects={
         Kind.CHANGED: "Des réglages de votre filtre de courrier ont été modifiés",
         Kind.CLOSED: "Votre compte a été fermé",
+        Kind.ERASED: "Vos données ont été effacées",
         Kind.INACTIVE: "Connectez-vous, sinon les données de votre compte seront supprimées",
     },
     texts={
@@ -32,6 +33,14 @@ compte peut être rouvert tel quel.
 
 Si vous ne l'avez pas voulu, prévenez vite votre fournisseur.
 """,
+        Kind.ERASED: """\
+Bonjour,
+
+le {time}, ce que le filtre de courrier conservait au sujet de
+{address} a été effacé.
+
+{kept}
+""",
         Kind.INACTIVE: """\
 Bonjour,
 
@@ -45,4 +54,10 @@ Rien n'est supprimé pour cette raison avant le {until}.
 """,
     },
     nothing="non réglé",
+    gone="Il n'en reste rien.",
+    stays="""\
+La loi, ou ce que votre fournisseur a promis, impose d'en garder une partie plus
+longtemps ; elle disparaîtra d'elle-même à la date indiquée :
+""",
+    until="  {name} : {day}",
 )

@@ -17,6 +17,7 @@ from tamis.desk.english import ENGLISH
 from tamis.desk.french import FRENCH
 from tamis.desk.post import NotSent, Unavailable
 from tamis.desk.words import Kind, Words
+from tamis.retention.classes import KINDS, RecordClass
 from tamis.retention.due import to_be_warned
 from tamis.retention.rules import Rules
 from tamis.store import changes, notices, owners
@@ -52,6 +53,12 @@ def changed(connection: Connection, address: str, found: Sequence[Change], *, ac
     notices.add(connection, address, Kind.CLOSED if closed else Kind.CHANGED, body, now=now)
 
 
+def erased(connection: Connection, address: str, kept: Mapping[RecordClass, int], *, now: int) -> None:
+    """Have a user told of an erasure, in its transaction, and until when (Unix ms) records stay."""
+    body = {"kept": {kind.value: _day(until) for kind, until in kept.items()}}
+    notices.add(connection, address, Kind.ERASED, body, now=now)
+
+
 def warn(database: Database, rules: Rules, *, now: int) -> None:
     """Have those told whose data would go as nobody signs in; raise StoreUnavailable."""
     with database.reading() as connection:
@@ -62,6 +69,13 @@ def warn(database: Database, rules: Rules, *, now: int) -> None:
             waits = notices.waits(connection, address, Kind.INACTIVE)
             if owner is not None and to_be_warned(owner, rules, now) and not waits:
                 notices.add(connection, address, Kind.INACTIVE, {}, now=now)
+
+
+def attend(database: Database, config: Config, *, now: int) -> Tally:
+    """Do all that is due: warn, and send what waits; raise StoreUnavailable."""
+    if config.notices.is_on:
+        warn(database, config.rules, now=now)
+    return deliver(database, config, now=now)
 
 
 def deliver(database: Database, config: Config, *, now: int) -> Tally:
@@ -100,9 +114,12 @@ def deliver(database: Database, config: Config, *, now: int) -> Tally:
 
 
 def _settle(database: Database, one: Notice, *, sent: bool, now: int) -> None:
-    """Record that a notice was sent, or given up, and forget it."""
+    """Record that a notice was sent or given up, and forget it; of who was erased nothing is recorded."""
+    log.info("notice settled id=%s kind=%s sent=%s", one.id, one.kind, sent)
     with database.writing() as connection:
         notices.remove(connection, one.id)
+        if one.kind == Kind.ERASED:
+            return
         change = Change("notice", None, {"kind": one.kind, "sent": sent})
         changes.record(connection, one.account, [change], actor=TAMIS, now=now)
         if sent and one.kind == Kind.INACTIVE:
@@ -119,6 +136,8 @@ def _mail(connection: Connection, one: Notice, config: Config, *, now: int) -> E
         if owner is None or owner.last_sign_in is None or not to_be_warned(owner, config.rules, now):
             return None
         told |= {"last": _day(owner.last_sign_in), "until": _day(config.rules.notice.at_least_from(now))}
+    elif kind is Kind.ERASED:
+        told["kept"] = _kept(one.body["kept"], words, config.notices.language)
     else:
         told["changes"] = "\n".join(_line(change, words) for change in one.body["changes"])
     mail = EmailMessage()
@@ -131,6 +150,15 @@ def _mail(connection: Connection, one: Notice, config: Config, *, now: int) -> E
     mail["Content-Language"] = config.notices.language
     mail.set_content(words.texts[kind].format(**told), cte="quoted-printable")
     return mail
+
+
+def _kept(days: Mapping[str, str], words: Words, language: str) -> str:
+    names = {kind: KINDS[RecordClass(kind)].name for kind in days}
+    lines = (
+        words.until.format(name=name.french if language == "fr" else name.english, day=days[kind])
+        for kind, name in names.items()
+    )
+    return "\n".join((words.stays, *lines)) if days else words.gone
 
 
 def _line(change: Mapping[str, object], words: Words) -> str:

@@ -12,6 +12,7 @@ class Kind(StrEnum):
 
     CHANGED = "changed"  # somebody else has changed their settings
     CLOSED = "closed"
+    ERASED = "erased"
     INACTIVE = "inactive"  # nobody signs in, and data is about to go for it
 
 
@@ -22,3 +23,6 @@ class Words:
     subjects: Mapping[Kind, str]
     texts: Mapping[Kind, str]
     nothing: str  # for a setting that was not set, or is no more
+    gone: str  # where nothing stays after an erasure
+    stays: str  # above what does
+    until: str  # a class of records, and its end
