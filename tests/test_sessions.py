@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from tests.commands import Tamis
 from tests.examples import config as example
 from tests.examples import envelope, findings, message
+from tests.servers.milter import StartMilter
 from tests.stores import NOON, locked, make_config, make_ticket, running, stored, until, write_settings
 
 from tamis import config as configuration
@@ -150,6 +151,18 @@ def test_who_signed_in_to_send_a_message_is_noted(
     asyncio.run(story())
 
     assert world.seen == expected
+
+
+def test_a_running_milter_records_who_signs_in_to_send(start_milter: StartMilter) -> None:
+    milter = start_milter({"sessions": {"smtp": True}})
+    milter.do("account", "set", ANNA, "antispam=on")
+
+    for _ in range(2):
+        milter.send(envelope("friend@example.net", mail_from=ANNA, auth_user="anna"), message().raw)
+    milter.stop()  # and so writes what waits
+
+    (listed,) = milter.do("account", "sessions", ANNA, "--json").splitlines()
+    assert json.loads(listed)["kind"] == "smtp"
 
 
 def test_smtp_is_off_unless_the_operator_wants_it() -> None:
