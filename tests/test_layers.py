@@ -12,13 +12,13 @@ PACKAGE = ROOT / "milter" / "tamis"
 
 # Lowest first; parts of one layer do not know each other, except where they stand in one word together.
 LAYERS = (
-    ("units", "address", "authres", "html", "decoding", "refusal", "section", "spelling"),
+    ("units", "address", "authres", "html", "decoding", "refusal", "section", "spelling", "words"),
     ("mailboxes", "notices", "retention", "sockets"),
     ("mime",),
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),
     ("config",),
     ("checks", "learning", "accounts", "policy", "store", "egress", "wiring"),
-    ("scan", "resend", "judgement"),
+    ("scan", "resend", "judgement", "promises"),
     ("pipeline",),
     ("front", "sandbox", "service", "desk"),
     ("commands",),

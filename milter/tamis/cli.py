@@ -26,6 +26,7 @@ COMMANDS = {
     "disclose": "show an authority an account's records",
     "transparency": "count what was held and disclosed in a year",
     "breach-scope": "list whose records were there in a time",
+    "policy": "write the privacy notice, and tell what a change weakens",
     "egress": "list what leaves this host",
     "sandbox": "run a small SMTP server that calls the milter",
     "train": "train the models",

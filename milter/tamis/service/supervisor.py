@@ -18,7 +18,8 @@ from tamis import address
 from tamis import config as configuration
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
-from tamis.service import parts, pipe, worker
+from tamis.judgement import milliseconds_now
+from tamis.service import parts, pipe, promises, worker
 from tamis.service.children import Child, State
 from tamis.service.families import Reload, Restart
 from tamis.service.limits import allow_descriptors, forbid_dumps
@@ -72,6 +73,7 @@ class Supervisor:
         gc.freeze()
         milter = self._config.milter
         log.info("listening on %s workers=%d mode=%s", milter.listen, self._wanted, milter.mode)
+        promises.take_over(self._config, now=milliseconds_now())
         try:
             while not self._stopping:
                 if self._asked_to_reload:
@@ -166,6 +168,7 @@ class Supervisor:
         self._working_on = "reloaded"
         for one in self._children:
             one.configure(text, self._version)
+        promises.take_over(new, former, now=milliseconds_now())  # may wait for the store, workers need not
         self._settle()
 
     # The workers.

@@ -1,4 +1,4 @@
-"""Acts of the law: disclosures, holds with their release, readings. Each is a record of its own."""
+"""Acts of the law: disclosures, holds with their release, readings, changes of what is promised to users."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Kind(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     READING = "reading"
+    POLICY = "policy"  # other terms than before came into force
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,12 @@ def find(connection: Connection, *, since: int, until: int) -> Iterator[Act]:
         for row in page:
             yield Act(row.id, row.kind, json.loads(row.body))
         page = connection.execute(statement.where(legal_act.c.id > page[-1].id)).all()
+
+
+def newest(connection: Connection, kind: Kind) -> Act | None:
+    """Return the last act of a kind."""
+    statement = (
+        select(legal_act).where(legal_act.c.kind == kind.value).order_by(legal_act.c.id.desc()).limit(1)
+    )
+    row = connection.execute(statement).one_or_none()
+    return Act(row.id, row.kind, json.loads(row.body)) if row else None
