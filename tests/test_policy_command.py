@@ -70,6 +70,15 @@ def test_it_is_printed_where_the_store_cannot_be_read(tamis: Tamis, tmp_path: Pa
     assert tamis("policy").out.count("As of ") == 1
 
 
+def test_it_is_printed_where_the_store_has_no_driver(tamis: Tamis, tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text(
+        "[mail]\ndomains = ['example.org']\n[store]\nurl = 'postgresql+psycopg://127.0.0.1:1/tamis'\n"
+    )
+
+    assert tamis("policy", "--config", str(file)).out.count("As of ") == 1
+
+
 def test_it_is_in_force_once_a_process_served_by_it(tamis: Tamis, tmp_path: Path) -> None:
     config = make_config(tmp_path)
     promises.take_over(config, now=NOON)

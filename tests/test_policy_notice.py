@@ -125,7 +125,7 @@ SAID: tuple[tuple[Mapping[str, object], str], ...] = (
     ({"users__defaults": {"graymail.list": "none"}}, "mail of a discussion list is delivered as it is."),
     ({"users__defaults": {"learning": "on"}}, "may learn from mail that you report, unless you object."),
     ({"users__may_change": []}, "Nothing is learned from your mail."),
-    ({"users__defaults": {"senders.blocked": ["@example.net"]}}, "We keep lists of such senders"),
+    ({"users__defaults": {"senders.blocked": ["@example.net"]}}, "We ourselves keep lists of senders"),
     ({"resend__relay": "inet:127.0.0.1:10026"}, "each of them gets what was chosen"),
     ({}, "they may get only what all of them agreed to"),
     ({}, "the reputation of our servers: antivirus, antispam and graymail. You cannot switch that off"),
@@ -138,6 +138,10 @@ SAID: tuple[tuple[Mapping[str, object], str], ...] = (
     # By which means.
     ({}, "(ClamAV) on the same server."),
     ({"antivirus__clamd": "inet:192.0.2.7:3310"}, "(ClamAV) at inet:192.0.2.7:3310: whole messages are sent"),
+    (
+        {"antivirus__clamd": ["unix:/run/clamd", "inet:192.0.2.7:3310"]},
+        "It may be looked for by another at inet:192.0.2.7:3310: whole messages are then sent there.",
+    ),
     # What is kept.
     ({}, "and to answer lawful requests: at most 1 year."),
     (
@@ -156,8 +160,11 @@ SAID: tuple[tuple[Mapping[str, object], str], ...] = (
         "**Sign-ins**, to let a user see who signed in to the account: at most 1 month.",
     ),
     ({"sessions__smtp": True}, "Of sign-ins for sending mail, date, type and IP address"),
-    ({"resend__relay": "inet:127.0.0.1:10026"}, "**Keyed hashes of copies**"),
-    ({"tickets__fields": ["subject"]}, "Besides: the subject, up to 200 characters, which is content."),
+    (
+        {"resend__relay": "inet:127.0.0.1:10026"},
+        "mail server tries again: they count for 1 hour and are deleted when copies",
+    ),
+    ({"tickets__fields": ["subject"]}, "Besides: the subject (up to 200 characters of it; that is content)."),
     ({"tickets__fields": ["subject"]}, "only the message-ID and the subject."),
     ({}, "The content of mail is not kept"),
     ({"tickets__fields": ["size", "client_address"]}, "Besides: the IP address of the computer that"),

@@ -117,6 +117,13 @@ def test_a_default_of_all_domains_is_named_once() -> None:
     assert [change.key for change in compare(old, new)] == ["users.defaults: antispam"]
 
 
+def test_what_holds_for_a_new_domain_alone_weakens_nothing() -> None:
+    domains = ["example.org", "example.com"]
+    new = terms(mail__domains=domains, users__domains={"example.com": {"antivirus": "off"}})
+
+    assert [change.key for change in compare(terms(), new)] == ["mail.domains"]
+
+
 def test_what_is_weakened_comes_first() -> None:
     old = terms(tickets__fields=["size"], antispam__mark=4.0)
 

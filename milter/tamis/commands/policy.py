@@ -64,14 +64,14 @@ def _show(args: argparse.Namespace) -> int:
 
 def _since(config: Config, terms: Terms) -> int | None:
     """Return since when the terms are in force; None where no store tells so."""
-    with contextlib.closing(Database(config.store)) as database:
-        if not database.exists:
-            return None
-        try:
+    try:
+        with contextlib.closing(Database(config.store)) as database:
+            if not database.exists:
+                return None
             with database.reading() as connection:
                 found = memory.in_force(connection)
-        except StoreUnavailable:
-            return None
+    except StoreUnavailable:
+        return None
     return found.since if found and found.terms.fingerprint == terms.fingerprint else None
 
 

@@ -186,8 +186,9 @@ def _choices(terms: Terms, say: Speech) -> Iterator[str]:
     learning = terms.settings["learning"]
     yield say.gettext(LEARNING[str(learning.default), learning.free])
     for domain, value in learning.domains.items():
+        rule = say.gettext(LEARNING[str(value), learning.free])
         yield say.gettext("For addresses of {domains}: {rule}").format(
-            domains=domain, rule=say.gettext(LEARNING[str(value), learning.free])
+            domains=domain, rule=rule[0].lower() + rule[1:]
         )
     if terms.copies:
         yield say.gettext(
@@ -209,7 +210,10 @@ def _lists(terms: Terms, say: Speech) -> Iterator[str]:
             "same."
         )
     if terms.site_lists:
-        yield say.gettext("We keep lists of such senders ourselves, for all users or for those of a domain.")
+        yield say.gettext(
+            "We ourselves keep lists of senders whose mail counts as wanted, as spam, as a newsletter or as "
+            "a notice of a social network, for all users or for those of a domain."
+        )
 
 
 def _outgoing(terms: Terms, say: Speech) -> Iterator[str]:
@@ -241,12 +245,19 @@ def _means(terms: Terms, say: Speech) -> Iterator[str]:
     if not _used("antivirus", terms):
         return
     scanners = [one for one in terms.egress if one.purpose == "antivirus"]
-    if any(not one.leaves_host for one in scanners):
+    here = any(not one.leaves_host for one in scanners)
+    away = [one.peer for one in scanners if one.leaves_host]
+    if here:
         yield say.gettext("Malware is looked for by a scanner (ClamAV) on the same server.")
-    if away := [one.peer for one in scanners if one.leaves_host]:
-        yield say.gettext(
-            "Malware is looked for by a scanner (ClamAV) at {peers}: whole messages are sent there."
-        ).format(peers=say.all_of(away))
+    if away:
+        pattern = (
+            say.gettext("It may be looked for by another at {peers}: whole messages are then sent there.")
+            if here
+            else say.gettext(
+                "Malware is looked for by a scanner (ClamAV) at {peers}: whole messages are sent there."
+            )
+        )
+        yield pattern.format(peers=say.all_of(away))
 
 
 def _used(name: str, terms: Terms) -> bool:

@@ -111,10 +111,11 @@ def _domains(old: Terms, new: Terms) -> Iterator[Change]:
 
 
 def _settings(old: Terms, new: Terms) -> Iterator[Change]:
+    both = [domain for domain in new.domains if domain in old.domains]
     for name, setting in new.settings.items():
         before = old.settings.get(name)
         if before:
-            yield from _defaults(name, before, setting)
+            yield from _defaults(name, before, setting, both)
             yield from _switch(f"users.may_change: {name}", "the user's choice", before.free, setting.free)
     what = "the user's choice"
     yield from _switch("users.may_change: senders", what, old.lists_free, new.lists_free)
@@ -123,7 +124,7 @@ def _settings(old: Terms, new: Terms) -> Iterator[Change]:
         yield from _neutral(f"users.defaults: {name}", what, name in old.site_lists, name in new.site_lists)
 
 
-def _defaults(name: str, old: Setting, new: Setting) -> Iterator[Change]:
+def _defaults(name: str, old: Setting, new: Setting, domains: Sequence[str]) -> Iterator[Change]:
     """Return what is another default for the site, and for domains where that does not say it already."""
     match name:
         case "antivirus" | "antispam" | "graymail":
@@ -133,7 +134,7 @@ def _defaults(name: str, old: Setting, new: Setting) -> Iterator[Change]:
         case _:
             strength = TREATMENTS  # or a threshold, which has none
     yield from _ladder(f"users.defaults: {name}", strength, old.default, new.default)
-    for domain in sorted({*old.domains, *new.domains}):
+    for domain in domains:
         if (old.at(domain), new.at(domain)) != (old.default, new.default):
             yield from _ladder(f"users.domains: {domain}: {name}", strength, old.at(domain), new.at(domain))
 

@@ -23,7 +23,7 @@ SPANS = {
     ),
 }
 FIELDS = {
-    Field.SUBJECT: text("the subject, up to 200 characters, which is content"),
+    Field.SUBJECT: text("the subject (up to 200 characters of it; that is content)"),
     Field.CLIENT_ADDRESS: text("the IP address of the computer that delivered the message to us"),
     Field.SIZE: text("the size of the message"),
 }
@@ -57,8 +57,8 @@ def sections(terms: Terms, say: Speech) -> Iterator[str]:
     )
     if terms.notices:
         yield say.gettext(
-            "You are told by mail when somebody else has changed your settings, when your account is "
-            "closed, and before records are deleted because nobody signs in."
+            "You are told by mail when somebody else has changed your settings, when your account is closed "
+            "or your records are erased, and before records are deleted because nobody signs in."
         )
     yield say.gettext("After an erasure these stay, each only for as long as its reason lasts:")
     yield "\n".join(f"- {line}" for line in _staying(terms, say))
@@ -77,6 +77,10 @@ def _records(terms: Terms, say: Speech) -> Iterator[str]:
 
 def _how_long(name: str, terms: Terms, say: Speech) -> str:
     limits = terms.retention[name]
+    if name == RecordClass.COPY_GUARD:
+        period = say.period(limits[Clock.AGE].ceiling)
+                           "they count for {period} and are deleted when copies are next sent, if not "
+                           "before").format(period=period)
     spans = [_span(Clock(clock), bounds, terms, say) for clock, bounds in limits.items()]
     if not any(bounds.ceiling for bounds in limits.values()):
         spans.append(say.gettext("no end is set"))
