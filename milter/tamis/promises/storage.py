@@ -79,8 +79,9 @@ def _how_long(name: str, terms: Terms, say: Speech) -> str:
     limits = terms.retention[name]
     if name == RecordClass.COPY_GUARD:
         period = say.period(limits[Clock.AGE].ceiling)
-                           "they count for {period} and are deleted when copies are next sent, if not "
-                           "before").format(period=period)
+        return say.gettext(
+            "they count for {period} and are deleted when copies are next sent, if not before"
+        ).format(period=period)
     spans = [_span(Clock(clock), bounds, terms, say) for clock, bounds in limits.items()]
     if not any(bounds.ceiling for bounds in limits.values()):
         spans.append(say.gettext("no end is set"))
