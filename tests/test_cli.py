@@ -28,7 +28,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 ACTS = [[name] for name in cli.COMMANDS if name not in ("account", "alias")]
 ACTS += [
     ["account", name]
-    for name in ("show", "set", "list", "close", "reopen", "restrict", "report", "export", "sessions")
+    for name in (
+        "show",
+        "set",
+        "list",
+        "close",
+        "reopen",
+        "restrict",
+        "report",
+        "export",
+        "erase",
+        "sessions",
+    )
 ]
 ACTS += [["alias", "add"], ["alias", "remove"], ["alias", "list"]]
 

@@ -18,7 +18,7 @@ from tests.servers import mail, systemd
 from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
 from tests.servers.postfix import SUDO
-from tests.servers.systemd import FILES, UNIT
+from tests.servers.systemd import FILES, PURGE, TIMER, UNIT
 
 from tamis import units
 from tamis.checks.clamd import parse
@@ -44,14 +44,16 @@ def verified(folder: Path, unit: str, text: str) -> str:
 # --- The unit --------------------------------------------------------------------------------------
 
 
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
-    assert verified(tmp_path, UNIT.name, UNIT.read_text()) == ""
+@pytest.mark.parametrize("unit", [UNIT, PURGE], ids=lambda unit: unit.name)
+def test_systemd_understands_the_unit(tmp_path: Path, unit: Path) -> None:
+    assert verified(tmp_path, unit.name, unit.read_text()) == ""
 
 
-def test_the_unit_leaves_little_to_an_intruder() -> None:
+@pytest.mark.parametrize("unit", [UNIT, PURGE], ids=lambda unit: unit.name)
+def test_the_unit_leaves_little_to_an_intruder(unit: Path) -> None:
     arguments = ("security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE}")
 
-    done = systemd.run("usr/bin/systemd-analyze", *arguments, UNIT)
+    done = systemd.run("usr/bin/systemd-analyze", *arguments, unit)
 
     assert done.returncode == 0, done.stdout
 
@@ -73,6 +75,19 @@ def test_what_is_down_at_night_is_started_again() -> None:
     settings = systemd.settings()
 
     assert (settings["Restart"], settings["StartLimitIntervalSec"]) == (["always"], ["0"])
+
+
+def test_a_purge_runs_each_day_and_is_made_up_for(tmp_path: Path) -> None:
+    (tmp_path / PURGE.name).write_text(
+        re.sub("ExecStart=[^ ]+", f"ExecStart={sys.executable}", PURGE.read_text())
+    )
+
+    assert verified(tmp_path, TIMER.name, TIMER.read_text()) == ""
+    assert systemd.settings(TIMER)["Persistent"] == ["yes"]
+
+
+def test_a_purge_does_not_take_the_services_folder_away() -> None:
+    assert systemd.settings(PURGE)["RuntimeDirectory"] != systemd.settings()["RuntimeDirectory"]
 
 
 # --- clamd's drop-in -------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ COMMANDS = {
     "account": "show and change what accounts want",
     "alias": "add, remove and list aliases and groups",
     "tickets": "find tickets",
+    "purge": "delete records whose time is over",
     "hold": "keep an account's records for an authority",
     "disclose": "show an authority an account's records",
     "transparency": "count what was held and disclosed in a year",

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 UNPACKED = ROOT / "var/debian/systemd"
 FILES = ROOT / "systemd"
 UNIT = FILES / "tamis.service"
+PURGE = FILES / "tamis-purge.service"
+TIMER = FILES / "tamis-purge.timer"
 
 
 def run(program: str, *arguments: object, units: Path | None = None) -> subprocess.CompletedProcess[str]:

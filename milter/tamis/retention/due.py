@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tamis.retention.classes import KINDS, Clock, RecordClass
-from tamis.retention.rules import LEAD, Limit, Rules
+from tamis.retention.rules import LEAD, Bound, Limit, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,22 @@ def due(record: Record, rules: Rules, now: int) -> Verdict:
     if end:
         return Verdict(Action.KEEP, end.reason, end.clock, until=deleted)
     return Verdict(Action.KEEP, Reason.UNLIMITED)
+
+
+def may_be_due(kind: RecordClass, owner: Owner, rules: Rules, now: int) -> bool:
+    """Return whether anything of a class can be due for the sake of an owner, whatever its age."""
+    oldest = Record(kind, 0, (owner,))
+    return any(end.time <= now for end in _owners_ends(oldest, owner, rules.limits[kind], rules))
+
+
+def aged(kind: RecordClass, bound: Bound, rules: Rules, now: int) -> int | None:
+    """Return before when records were made whose floor or ceiling by age may be over, or due; None for none.
+
+    Some days too late for some, as months are not alike: due() tells.
+    """
+    figure = rules.period(kind, Clock.AGE, bound)
+    lead = LEAD if bound is Bound.CEILING else 0
+    return None if figure is None else now + lead - figure.shortest() + 1
 
 
 def to_be_warned(owner: Owner, rules: Rules, now: int) -> bool:

@@ -55,6 +55,10 @@ class Period:
             return self.months > other.months or (self.months == other.months and by > 0)
         return _span(self, longest=True) + by > _span(other, longest=False)
 
+    def shortest(self) -> int:
+        """Return the fewest milliseconds that it can last."""
+        return _span(self, longest=False)
+
     def __str__(self) -> str:
         for months, word in ((12, "year"), (1, "month")):
             if self.months and not self.months % months:

@@ -12,6 +12,7 @@ from functools import cache
 from sqlalchemy import Connection, Executable, Integer, bindparam, delete, select
 
 from tamis.store import dialect
+from tamis.store.chunks import AT_ONCE
 from tamis.store.recent import MOST
 from tamis.store.schema import copy_guard
 
@@ -61,6 +62,20 @@ def rehearse(connection: Connection, keys: Iterable[bytes], *, since: int) -> No
     dialect.run_many(connection, _added(connection.dialect.name), rows)
     # The oldest first: these rows among them.
     dialect.run(connection, FORGET, {"since": since, "most": len(rows) + FORGOTTEN})
+
+
+def old(connection: Connection, *, since: int) -> list[int]:
+    """Return when those keys were remembered that are remembered since no later than a time."""
+    times = select(copy_guard.c.time).where(copy_guard.c.time <= since)
+    return list(connection.execute(times).scalars())
+
+
+def forget(connection: Connection, *, since: int) -> list[int]:
+    """Delete some of those keys; return when they were remembered, nothing once there are none."""
+    first = select(copy_guard.c.key, copy_guard.c.time).where(copy_guard.c.time <= since)
+    rows = connection.execute(first.order_by(copy_guard.c.time).limit(AT_ONCE)).all()
+    connection.execute(delete(copy_guard).where(copy_guard.c.key.in_([row.key for row in rows])))
+    return [row.time for row in rows]
 
 
 def remember(connection: Connection, keys: Iterable[bytes], *, now: int) -> None:

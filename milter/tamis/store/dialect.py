@@ -262,8 +262,18 @@ def _locked(folder: Path) -> Iterator[int]:
 def write_ahead(connection: Connection) -> None:
     """Let readers and a writer of an SQLite file not wait for each other; it stays so."""
     if connection.dialect.name == "sqlite":
+        # Before the first page is written, after which only VACUUM, that locks all out, would change it.
+        connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.rollback()
+
+
+def cut(connection: Connection, pages: int) -> None:
+    """Cut free pages off the end of an SQLite file that can give them back, in a transaction that writes."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA incremental_vacuum({pages})")
+    cursor.fetchall()  # a step for each page, though no rows come
+    cursor.close()
 
 
 def lock(connection: Connection, key: int) -> None:

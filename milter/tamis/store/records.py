@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, exists, select
+from sqlalchemy import Column, Connection, Table, exists, select
 
 from tamis.retention.classes import RecordClass
 from tamis.store.schema import account, consent, session, setting_change, ticket_account
@@ -36,5 +36,14 @@ def find(
 
 def exist(connection: Connection, owner: str) -> bool:
     """Tell whether there is, or was, an account of an address (lower case), or a record about it."""
-    columns = [account.c.address, ticket_account.c.account, *(table.c.account for table in TABLES.values())]
-    return any(connection.execute(select(exists().where(one == owner))).scalar_one() for one in columns)
+    return _any(connection, owner, account.c.address) or about(connection, owner)
+
+
+def about(connection: Connection, owner: str) -> bool:
+    """Tell whether there is a record about an address (lower case)."""
+    columns = (ticket_account.c.account, *(table.c.account for table in TABLES.values()))
+    return any(_any(connection, owner, one) for one in columns)
+
+
+def _any(connection: Connection, owner: str, column: Column[str]) -> bool:
+    return bool(connection.execute(select(exists().where(column == owner))).scalar_one())
