@@ -200,4 +200,5 @@ def _staying(terms: Terms, say: Speech) -> Iterator[str]:
         "records of disclosures, holds and readings of tickets that name you: for their own time, as they "
         "account for what was done with your data;"
     )
+    yield say.gettext("your address and the dates of your account: as long as one of these tickets names it;")
     yield say.gettext("log files, in which no address stands: for their own time.")
