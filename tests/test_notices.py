@@ -14,7 +14,7 @@ from sqlalchemy import update
 from tests.commands import Tamis
 from tests.examples import parsed
 from tests.servers.smtp import REFUSED, Sink, free_port
-from tests.stores import NOON, make_config, stored, write_settings
+from tests.stores import NOON, keep, make_config, make_ticket, stored, write_settings
 
 from tamis import config as configuration
 from tamis.config import Config, ConfigError
@@ -199,6 +199,52 @@ def test_who_was_erased_is_told_what_stays_and_nothing_new_is_kept_about_him(
 
     assert (tally.sent, read(tmp_path).get_content().endswith(said)) == (1, True)
     assert stored(config, "SELECT id FROM setting_change") == stored(config, "SELECT id FROM notice") == []
+
+
+def test_erasing_tells_the_user_and_leaves_no_trace_of_his_address(
+    tamis: Tamis, tmp_path: Path, sendmail: Path
+) -> None:
+    tamis("account", "set", ANNA, "antispam=off")
+    path = tmp_path / "tamis.toml"
+    path.write_text(path.read_text() + settings(sendmail))
+    keep(configuration.load(str(path)), [make_ticket(ANNA)])
+
+    done = tamis("account", "erase", ANNA, "--yes")
+
+    assert (done.status, read(tmp_path)["Subject"]) == (0, ENGLISH.subjects[Kind.ERASED])
+    for file in tmp_path.glob("tamis.db*"):
+        assert ANNA.encode() not in file.read_bytes()
+
+
+def test_a_purge_warns_and_sends_what_waits(tamis: Tamis, tmp_path: Path, sendmail: Path) -> None:
+    tamis("account", "set", ANNA, "antispam=off")
+    path = tmp_path / "tamis.toml"
+    path.write_text(path.read_text() + settings(sendmail) + '[retention]\npreset = "imail"\n')
+    with contextlib.closing(Database(configuration.load(str(path)).store)) as database:
+        signed_in(database, NOON - 2 * YEARS)
+
+    tamis("purge", "--dry-run")
+    before = calls(tmp_path)
+    done = tamis("purge")
+
+    assert (before, done.status, len(calls(tmp_path))) == ([], 0, 1)
+    assert read(tmp_path)["Subject"] == ENGLISH.subjects[Kind.INACTIVE]
+
+
+def test_what_is_sent_about_an_account_that_is_gone_is_not_recorded(
+    tamis: Tamis, tmp_path: Path, sendmail: Path
+) -> None:
+    path = tmp_path / "tamis.toml"
+    path.write_text(path.read_text() + settings(sendmail))
+    tamis("account", "set", ANNA, "antispam=off")
+    config = configuration.load(str(path))
+    with contextlib.closing(Database(config.store)) as database:
+        with database.writing() as connection:
+            outbox.add(connection, BOB, Kind.CLOSED, {"changes": []}, now=NOON)
+        tally = notices.deliver(database, config, now=NOON)
+
+    assert tally.sent == 1
+    assert stored(config, "SELECT id FROM setting_change WHERE key = 'notice'") == []
 
 
 def test_two_processes_do_not_send_the_same(config: Config, database: Database) -> None:

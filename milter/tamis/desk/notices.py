@@ -20,11 +20,11 @@ from tamis.desk.words import Kind, Words
 from tamis.retention.classes import KINDS, RecordClass
 from tamis.retention.due import to_be_warned
 from tamis.retention.rules import Rules
-from tamis.store import changes, notices, owners
+from tamis.store import changes, notices, owners, settings
 from tamis.store.changes import TAMIS, USER, Change
 from tamis.store.database import Database
 from tamis.store.notices import Notice
-from tamis.store.owners import Date
+from tamis.store.owners import Date, Status
 from tamis.ticket import time_of, timestamp
 
 log = logging.getLogger(__name__)
@@ -114,11 +114,11 @@ def deliver(database: Database, config: Config, *, now: int) -> Tally:
 
 
 def _settle(database: Database, one: Notice, *, sent: bool, now: int) -> None:
-    """Record that a notice was sent or given up, and forget it; of who was erased nothing is recorded."""
+    """Record that a notice was sent or given up, and forget it; about who was erased nothing new is kept."""
     log.info("notice settled id=%s kind=%s sent=%s", one.id, one.kind, sent)
     with database.writing() as connection:
         notices.remove(connection, one.id)
-        if one.kind == Kind.ERASED:
+        if settings.status(connection, one.account) in (None, Status.ERASED):
             return
         change = Change("notice", None, {"kind": one.kind, "sent": sent})
         changes.record(connection, one.account, [change], actor=TAMIS, now=now)
