@@ -316,3 +316,21 @@ def test_a_way_to_tell_users_that_is_there_is_fine(check: Check, clamd: Clamd) -
         sink.stop()
 
     assert check.of("notices") == [("ok", f"inet:127.0.0.1:{sink.port}: answers")]
+
+
+def test_a_store_that_nobody_purges_is_a_warning(
+    check: Check, clamd: Clamd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(clamd.address)
+    without = check.of("purge")
+    cli.main(["alias", "list", "--config", str(tmp_path / "tamis.toml")])
+    check(clamd.address)
+    ((before, text),) = check.of("purge")
+    cli.main(["purge", "--config", str(tmp_path / "tamis.toml")])
+    capsys.readouterr()
+
+    check(clamd.address)
+
+    ((after, _),) = check.of("purge")
+    assert (without, before, after) == ([], "warning", "ok")
+    assert "tamis-purge.timer" in text

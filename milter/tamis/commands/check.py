@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import pwd
 import shlex
@@ -16,20 +17,26 @@ from tamis import config as configuration
 from tamis.checks import clamd
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config, ConfigError
+from tamis.desk import purge
 from tamis.interfaces import StoreUnavailable
+from tamis.judgement import milliseconds_now
 from tamis.resend import handover, relay
 from tamis.resend.connection import RelayUnavailable
 from tamis.retention.classes import Clock
 from tamis.retention.conflicts import remarks
 from tamis.retention.fields import Field
+from tamis.retention.period import DAY
 from tamis.retention.summary import summary
 from tamis.service import parts
+from tamis.store.database import Database
+from tamis.ticket import timestamp
 from tamis.wiring import mta
 from tamis.wiring.remark import Status
 
 # What providers promise (docs/privacy.md) and nobody keeps who cannot write to users.
 TOLD = "We will send you an email if we modify or delete your data"
 # What a relay may not offer, and what copies lose by it.
+LATE = 2 * DAY  # since the last purge
 LOST_WITHOUT = {
     "XFORWARD": "its log does not show the client of a copy",
     "DSN": "senders get no reports on copies that they ask for",
@@ -81,6 +88,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield from _metrics(config)
     yield from _tickets(config)
     yield from _retention(config)
+    yield from _purge(config)
     yield from _notices(config)
     yield from (Line("mta", one.status, one.text) for one in mta.remarks(config, handover.LONGEST))
 
@@ -189,6 +197,22 @@ def _retention(config: Config) -> Iterator[Line]:
         text = "tickets.pseudonymise_after: addresses are not replaced yet"
         yield Line("retention", Status.WARNING, text)
     yield from (Line("retention", Status.WARNING, text) for text in remarks(config.rules))
+
+
+def _purge(config: Config) -> Iterator[Line]:
+    """Say when a purge ran last, once there is a store."""
+    with contextlib.closing(Database(config.store)) as database:
+        try:
+            last = purge.last(database) if database.exists else None
+        except StoreUnavailable:  # of which _store() tells
+            return
+        if not database.exists:
+            return
+    if last is None or last < milliseconds_now() - LATE:
+        ran = "none has run yet" if last is None else f"the last one ran at {timestamp(last)}"
+        yield Line("purge", Status.WARNING, f"{ran}: `tamis purge` each day, as tamis-purge.timer does")
+    else:
+        yield Line("purge", Status.OK, f"the last one ran at {timestamp(last)}")
 
 
 def _notices(config: Config) -> Iterator[Line]:

@@ -60,14 +60,19 @@ class Pace:
         self.sleep(SHORTEST)
 
 
+def last(database: Database) -> int | None:
+    """Return when a purge ran last, in Unix ms; None before the first."""
+    with database.reading() as connection:
+        return receipts.last_time(connection)
+
+
 def check_clock(database: Database, now: int) -> str | None:
     """Return a warning where the clock was set back; raise ClockLeap where it has gone far ahead."""
-    with database.reading() as connection:
-        last = receipts.last_time(connection)
-    if last is None or last <= now <= last + LEAP:
+    last_time = last(database)
+    if last_time is None or last_time <= now <= last_time + LEAP:
         return None
-    told = f"the clock says {timestamp(now)}, and the last purge was at {timestamp(last)}"
-    if now > last:
+    told = f"the clock says {timestamp(now)}, and the last purge was at {timestamp(last_time)}"
+    if now > last_time:
         raise ClockLeap(told)
     return f"{told}: only what is due by the earlier time goes"
 
@@ -130,6 +135,7 @@ class Purge:
                 begun = self._pace.clock()
                 with self._database.writing() as connection:
                     self._delete(connection, kind, due[start : start + AT_ONCE])
+                space.relieve(self._database)
                 self._pace.after(begun)
 
     def forget(self, address: str) -> None:

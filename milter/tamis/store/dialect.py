@@ -271,8 +271,9 @@ def write_ahead(connection: Connection) -> None:
 def cut(connection: Connection, pages: int) -> None:
     """Cut free pages off the end of an SQLite file that can give them back, in a transaction that writes."""
     cursor = connection.connection.cursor()
-    cursor.execute(f"PRAGMA incremental_vacuum({pages})")
-    cursor.fetchall()  # a step for each page, though no rows come
+    for _ in range(pages):
+        # Python's driver takes one step of a statement without rows, which is one page, whatever it asks for.
+        cursor.execute("PRAGMA incremental_vacuum(1)")
     cursor.close()
 
 

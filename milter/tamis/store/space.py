@@ -14,6 +14,13 @@ STEP = 100  # pages that are given back in one transaction
 TRIES = 100  # at emptying the log, which does not go while somebody reads
 
 
+def relieve(database: Database) -> None:
+    """Write the log into the file, as else a worker would have to that commits a ticket meanwhile."""
+    with database.reading() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+
+
 def empty_log(database: Database, pause: Callable[[], None]) -> bool:
     """Write the log into the file and make it empty; tell whether nobody who read was in the way."""
     with database.reading() as connection:
@@ -43,6 +50,7 @@ def give_back(database: Database, pause: Callable[[], None]) -> int:
             dialect.cut(connection, STEP)
         if _free(database) >= free:
             break
+        relieve(database)
         pause()
     return free
 
