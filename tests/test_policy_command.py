@@ -24,6 +24,7 @@ from tamis.store.acts import Act
 from tamis.store.database import Database
 
 LENIENT = "[antivirus]\non_error = 'pass'\n"
+CAREFUL = "[graymail]\non_error = 'tempfail'\n"
 
 
 def recorded(config: Config) -> Sequence[Act]:
@@ -182,7 +183,7 @@ def test_a_start_tells_what_it_weakens_of_what_was_in_force(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     promises.take_over(make_config(tmp_path), now=NOON)
-    config = make_config(tmp_path, more=LENIENT + "[tickets]\nfields = ['subject']\n")
+    config = make_config(tmp_path, more=f"{LENIENT}[tickets]\nfields = ['subject']\n{CAREFUL}")
 
     promises.take_over(config, now=NOON + 1000)
 

@@ -21,6 +21,7 @@ WEAKENED: tuple[tuple[Chosen, Chosen, str], ...] = (
     ({}, {"antivirus__on_error": "pass"}, "antivirus.on_error"),
     ({"graymail__on_error": "tempfail"}, {}, "graymail.on_error"),
     ({"antivirus__on_unscannable": "refuse"}, {}, "antivirus.on_unscannable"),
+    ({"antivirus__heuristics": "refuse"}, {}, "antivirus.heuristics"),
     ({}, {"antivirus__heuristics": "pass"}, "antivirus.heuristics"),
     ({}, {"antivirus__mixed": "mark"}, "antivirus.mixed"),
     ({}, {"antispam__refuse": 9.0}, "antispam.refuse"),
@@ -122,6 +123,27 @@ def test_what_holds_for_a_new_domain_alone_weakens_nothing() -> None:
     new = terms(mail__domains=domains, users__domains={"example.com": {"antivirus": "off"}})
 
     assert [change.key for change in compare(terms(), new)] == ["mail.domains"]
+
+
+def test_what_is_said_of_a_domain_that_is_not_ours_makes_no_other_terms() -> None:
+    assert terms(users__domains={"example.net": {"antivirus": "off"}}) == terms()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "3 months", "no least time becomes at least 3 months: erasure waits for it"),
+        ("3 months", "6 months", "at least 3 months becomes at least 6 months: erasure waits for it"),
+        ("6 months", "3 months", "at least 6 months becomes at least 3 months: they may be gone sooner"),
+        ("3 months", "", "at least 3 months becomes no least time: they may be gone sooner"),
+    ],
+)
+def test_another_floor_weakens_and_says_why(old: str, new: str, said: str) -> None:
+    before, after = (terms(retention__ticket={"age": {"floor": floor}}) for floor in (old, new))
+
+    (change,) = compare(before, after)
+
+    assert (change.effect, change.text) == (Effect.WEAKENS, said)
 
 
 def test_what_is_weakened_comes_first() -> None:
