@@ -305,6 +305,19 @@ def test_the_command_prints_what_went(tamis: Tamis, tmp_path: Path) -> None:
     assert dry.lines[0]["dry_run"] is True
 
 
+def test_a_leap_of_the_clock_needs_a_yes(tamis: Tamis, tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    keep(config, [make_ticket(milliseconds=NOON - 4 * YEAR)])
+    with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
+        receipts.put(connection, new_id(NOON - 2 * YEAR), {})
+
+    refused, agreed = tamis("purge"), tamis("purge", "--yes")
+
+    assert (refused.status, refused.out, agreed.status) == (1, "", 0)
+    assert "nothing is purged" in refused.err
+    assert "purged class=ticket count=1" in agreed.out
+
+
 # --- Deleted is deleted ----------------------------------------------------------------------------
 
 
