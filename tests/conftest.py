@@ -6,6 +6,7 @@ from hypothesis import settings
 from tests.commands import tamis as tamis
 from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
+from tests.servers.postgresql import postgresql as postgresql
 from tests.servers.sites import deferring_site as deferring_site
 from tests.servers.sites import lenient_site as lenient_site
 from tests.servers.sites import looped_site as looped_site
@@ -20,6 +21,9 @@ from tests.servers.sites import sites as sites
 from tests.servers.sites import split_site as split_site
 from tests.servers.sites import strict_site as strict_site
 from tests.servers.sites import unscanned_site as unscanned_site
+from tests.stores import either as either
+from tests.stores import either_empty as either_empty
+from tests.stores import with_tables as with_tables
 
 # The same examples each time, so that a change alone can make a test fail; "many" is for `make fuzz`.
 settings.register_profile("same", derandomize=True, deadline=None, database=None)

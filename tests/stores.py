@@ -8,20 +8,25 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection
+import psycopg
+import pytest
+from sqlalchemy import Connection, make_url
+from tests.servers.postgresql import TEMPLATE, PostgreSQL
 
 from tamis import config as configuration
 from tamis.accounts import Accounts
 from tamis.config import Config
 from tamis.preferences import Value
 from tamis.service import parts
-from tamis.store import settings, tickets
+from tamis.store import settings, tickets, upgrade
 from tamis.store.database import Database
 from tamis.store.sources import Tables
 from tamis.store.thread import Store, milliseconds_now
 from tamis.ticket import Action, Direction, Means, Outcome, Ticket, new_id, timestamp
 
+URL = "store.url"  # the file in a test's folder that tells where its store is, if not there
 NOON = 1_795_435_200_000  # 2026-11-23T12:00:00Z
 
 
@@ -31,12 +36,58 @@ class FullDatabase(Database):
     full = True
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def adding(self) -> Iterator[Connection]:
         """Lend the connection."""
-        with super().writing() as connection:
+        with super().adding() as connection:
             pages = 1 if self.full else 1_000_000  # SQLite takes fewer than it has as those that it has
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
             yield connection
+
+
+on_every_store = pytest.mark.usefixtures("either")  # a test that runs on SQLite and on PostgreSQL
+on_every_empty_store = pytest.mark.usefixtures("either_empty")  # which has no tables yet
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """Let the store of a test's folder be of either kind."""
+    if request.param == "sqlite":
+        yield
+    else:
+        with _elsewhere(request.getfixturevalue("with_tables"), tmp_path, TEMPLATE):
+            yield
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """Let it be a new one of either kind."""
+    if request.param == "sqlite":
+        yield
+    else:
+        with _elsewhere(request.getfixturevalue("postgresql"), tmp_path, "template0"):
+            yield
+
+
+@contextlib.contextmanager
+def _elsewhere(server: PostgreSQL, folder: Path, template: str) -> Iterator[None]:
+    name = server.new(template)
+    (folder / URL).write_text(server.url(name))
+    yield
+    server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def with_tables(postgresql: PostgreSQL) -> PostgreSQL:
+    """Return the server once the database that others are copied from has tables."""
+    store = Config.model_validate({"mail": {"domains": ["example.org"]}}).store
+    upgrade.prepare(store.model_copy(update={"url": postgresql.url(TEMPLATE)}))
+    return postgresql
+
+
+def url_of(folder: Path) -> str:
+    """Return where the store of a folder is."""
+    elsewhere = folder / URL
+    return elsewhere.read_text() if elsewhere.exists() else f"sqlite:///{folder}/tamis.db"
 
 
 def write_config(folder: Path, *, more: str = "") -> Path:
@@ -47,7 +98,7 @@ def write_config(folder: Path, *, more: str = "") -> Path:
 [mail]
 domains = ["example.org", "example.com"]
 [store]
-url = "sqlite:///{folder}/tamis.db"
+url = "{url_of(folder)}"
 timeout = "200ms"
 {more}
 """
@@ -156,10 +207,44 @@ def path_of(config: Config) -> Path:
     return Path(config.store.url.removeprefix("sqlite:///"))
 
 
+class Other:
+    """Somebody else's connection to a database, who knows nothing of Tamis; a value's place is "?" to all."""
+
+    def __init__(self, config: Config) -> None:
+        url = make_url(config.store.url)
+        self._connection: Any
+        self._mark = "?"
+        if url.get_backend_name() == "sqlite":
+            self._connection = sqlite3.connect(path_of(config), isolation_level=None)
+        else:
+            self._mark = "%s"
+            of = {"host": str(url.query["host"]), "user": url.username, "dbname": url.database}
+            self._connection = psycopg.connect(autocommit=True, **of)  # type: ignore[arg-type]
+        self.close = self._connection.close
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> Any:
+        """Run a statement; return the driver's cursor."""
+        return self._connection.execute(statement.replace("?", self._mark), values)
+
+
+@contextlib.contextmanager
+def other(config: Config) -> Iterator[Other]:
+    """Lend somebody else's connection."""
+    with contextlib.closing(Other(config)) as connection:
+        yield connection
+
+
 @contextlib.contextmanager
 def locked(config: Config) -> Iterator[None]:
-    """Hold the database's lock, as another program may."""
-    with contextlib.closing(sqlite3.connect(path_of(config), isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    """Keep all from writing, as another program may."""
+    with other(config) as connection:
+        if config.store.url.startswith("sqlite"):
+            connection.execute("BEGIN EXCLUSIVE")
+        else:
+            connection.execute("BEGIN")
+            names = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
+            connection.execute(f"LOCK TABLE {', '.join(name for (name,) in names)} IN EXCLUSIVE MODE")
         yield
-        other.execute("ROLLBACK")
+        connection.execute("ROLLBACK")

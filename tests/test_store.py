@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from tests.stores import (
     locked,
     make_config,
     make_ticket,
+    on_every_store,
+    other,
     path_of,
     running,
     stored,
@@ -43,9 +44,9 @@ class CountingDatabase(Database):
     commits = 0
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def adding(self) -> Iterator[Connection]:
         """Lend the connection."""
-        with super().writing() as connection:
+        with super().adding() as connection:
             yield connection
         self.commits += 1
 
@@ -62,6 +63,7 @@ async def outcomes(store: Store, tickets: Sequence[object]) -> list[bool]:
     return [one is None for one in found]
 
 
+@on_every_store
 def test_ticket_is_in_the_database_when_add_returns(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     ticket = make_ticket()
@@ -74,6 +76,7 @@ def test_ticket_is_in_the_database_when_add_returns(tmp_path: Path) -> None:
     assert asyncio.run(act()) == [(ticket.id,)]
 
 
+@on_every_store
 def test_tickets_of_concurrent_messages_share_commits(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     database = CountingDatabase(config.store)
@@ -88,6 +91,7 @@ def test_tickets_of_concurrent_messages_share_commits(tmp_path: Path) -> None:
     assert database.commits <= 3
 
 
+@on_every_store
 def test_ticket_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     good = [make_ticket() for _ in range(10)]
@@ -103,6 +107,7 @@ def test_ticket_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
     assert {row[0] for row in stored(config)} == {one.id for one in good}
 
 
+@on_every_store
 def test_ticket_with_a_used_id_fails_alone(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     first = make_ticket()
@@ -115,6 +120,7 @@ def test_ticket_with_a_used_id_fails_alone(tmp_path: Path) -> None:
     assert asyncio.run(act()) == [True, False, True]
 
 
+@on_every_store
 def test_locked_database_is_unavailable_after_the_timeout_and_comes_back(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -133,6 +139,7 @@ def test_locked_database_is_unavailable_after_the_timeout_and_comes_back(tmp_pat
     assert 0.15 < waited < 1.5
 
 
+@on_every_store
 def test_lock_that_ends_in_time_only_delays(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -148,6 +155,7 @@ def test_lock_that_ends_in_time_only_delays(tmp_path: Path) -> None:
     assert len(stored(config)) == 1
 
 
+@on_every_store
 def test_resolving_goes_on_while_another_writes(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     write_settings(config, "bob@example.org", antispam="off")
@@ -240,6 +248,7 @@ def test_unreachable_store_fails_lookups(tmp_path: Path) -> None:
     asyncio.run(act())
 
 
+@on_every_store
 def test_errors_do_not_quote_what_was_written(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     poisoned = make_ticket("secret@example.org", message_id="<secret\udcff@example.net>")
@@ -253,6 +262,7 @@ def test_errors_do_not_quote_what_was_written(tmp_path: Path) -> None:
     assert "secret" not in asyncio.run(act())
 
 
+@on_every_store
 def test_close_writes_what_waits(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -280,6 +290,7 @@ def test_closed_store_is_unavailable(tmp_path: Path) -> None:
     asyncio.run(act())
 
 
+@on_every_store
 def test_ticket_of_a_caller_who_gave_up_is_not_written(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -317,6 +328,7 @@ def test_ticket_of_a_caller_who_gave_up_before_the_lock_was_free_is_not_written(
     assert len(stored(config)) == 2
 
 
+@on_every_store
 def test_store_thread_survives_a_fault_of_what_it_watches(tmp_path: Path) -> None:
     class Faulty:
         def changed(self) -> bool:
@@ -385,6 +397,7 @@ def test_commits_and_failures_are_counted(tmp_path: Path) -> None:
     assert counted("tamis_store_tickets_total") == 3
 
 
+@on_every_store
 def test_resolution_is_kept_while_nothing_changes(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -398,6 +411,7 @@ def test_resolution_is_kept_while_nothing_changes(tmp_path: Path) -> None:
     assert asyncio.run(act())
 
 
+@on_every_store
 def test_tickets_of_other_processes_do_not_empty_the_cache(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -414,6 +428,7 @@ def test_tickets_of_other_processes_do_not_empty_the_cache(tmp_path: Path) -> No
     assert asyncio.run(act())
 
 
+@on_every_store
 def test_change_by_another_process_is_in_force_within_a_second(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     path = write_config(tmp_path)
@@ -433,6 +448,7 @@ def test_change_by_another_process_is_in_force_within_a_second(tmp_path: Path) -
     assert asyncio.run(act()) == (True, True)
 
 
+@on_every_store
 def test_change_is_in_force_within_a_second_while_tickets_flow(tmp_path: Path) -> None:
     config = make_config(tmp_path)
 
@@ -480,16 +496,17 @@ def test_changed_alias_file_is_in_force_within_a_second(tmp_path: Path) -> None:
     assert asyncio.run(act()) == ("anna@example.org", True)
 
 
+@on_every_store
 def test_query_on_the_operators_tables_is_followed_within_a_second(tmp_path: Path) -> None:
     source = "sql:SELECT target FROM forwardings WHERE source = :name"
     config = make_config(tmp_path, more=f'[accounts]\nsources = ["{source}"]')
     write_settings(config, "anna@example.org")
 
     def insert(target: str) -> None:
-        with contextlib.closing(sqlite3.connect(path_of(config))) as other, other:
-            other.execute("CREATE TABLE IF NOT EXISTS forwardings (source TEXT, target TEXT)")
-            other.execute("DELETE FROM forwardings")
-            other.execute("INSERT INTO forwardings VALUES ('info@example.org', ?)", [target])
+        with other(config) as operator:
+            operator.execute("CREATE TABLE IF NOT EXISTS forwardings (source TEXT, target TEXT)")
+            operator.execute("DELETE FROM forwardings")
+            operator.execute("INSERT INTO forwardings VALUES ('info@example.org', ?)", [target])
 
     async def act() -> tuple[str | None, bool]:
         insert("Anna@example.org")
@@ -505,6 +522,7 @@ def test_query_on_the_operators_tables_is_followed_within_a_second(tmp_path: Pat
     assert asyncio.run(act()) == ("anna@example.org", True)
 
 
+@on_every_store
 def test_message_with_a_hundred_recipients_takes_few_queries(tmp_path: Path) -> None:
     class Watching(Database):
         reads = 0
@@ -560,6 +578,7 @@ def test_deleted_tickets_leave_nothing_in_the_file(tmp_path: Path) -> None:
     assert b"marker-7f3a" not in b"".join(one.read_bytes() for one in tmp_path.glob("tamis.db*"))
 
 
+@on_every_store
 def test_store_survives_the_fork(tmp_path: Path) -> None:
     # As `tamis serve` does: prepared in the parent, opened in the children only.
     code = """

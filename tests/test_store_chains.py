@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from tests.stores import NOON, locked, make_config, make_ticket, path_of, stored
+from tests.stores import NOON, locked, make_config, make_ticket, on_every_store, other, path_of, stored
 
 from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
@@ -52,13 +51,6 @@ def faults(config: Config) -> list[tuple[Kind, str | None]]:
     return [(one.fault, one.ticket) for one in checked(config).first]
 
 
-@contextlib.contextmanager
-def attacker(config: Config) -> Iterator[sqlite3.Connection]:
-    """Lend a connection that knows nothing of chains."""
-    with contextlib.closing(sqlite3.connect(path_of(config))) as other, other:
-        yield other
-
-
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     """Return a configuration whose store has tickets of three days, the last one open."""
@@ -84,6 +76,7 @@ def of_day(config: Config, day: int) -> list[str]:
     return [one for one in ids if day_of(one) == TODAY + day]
 
 
+@on_every_store
 def test_tickets_as_they_were_written_have_no_fault(config: Config) -> None:
     found = checked(config)
 
@@ -91,6 +84,7 @@ def test_tickets_as_they_were_written_have_no_fault(config: Config) -> None:
 
 
 @pytest.mark.parametrize("moments", [(-2, -1, 0, 1), (0, -1, 1, -2)])
+@on_every_store
 def test_commit_around_midnight_seals_the_day_that_is_over(config: Config, moments: Sequence[int]) -> None:
     midnight = (TODAY + DAYS) * DAY
     add(config, [make_ticket(milliseconds=midnight + one) for one in moments])
@@ -100,12 +94,14 @@ def test_commit_around_midnight_seals_the_day_that_is_over(config: Config, momen
     assert (found.faults, found.tickets, found.chains, found.sealed) == (0, DAYS * 18 + 4, DAYS + 1, DAYS)
 
 
+@on_every_store
 def test_salts_differ(config: Config) -> None:
     salts = [row[0] for row in stored(config, "SELECT salt FROM ticket")]
 
     assert len(set(salts)) == len(salts) and {len(one) for one in salts if isinstance(one, bytes)} == {16}
 
 
+@on_every_store
 def test_writers_who_take_turns_write_one_chain(config: Config) -> None:
     with (
         contextlib.closing(Database(config.store)) as first,
@@ -138,11 +134,11 @@ def changed_byte(value: object, dice: random.Random) -> object:
 
 
 def change(config: Config, victim: str, column: str, dice: random.Random) -> None:
-    with attacker(config) as other:
-        (value,) = other.execute(f"SELECT {column} FROM ticket WHERE id = ?", [victim]).fetchone()  # noqa: S608
+    with other(config) as attacker:
+        (value,) = attacker.execute(f"SELECT {column} FROM ticket WHERE id = ?", [victim]).fetchone()  # noqa: S608
         put = "CAST(? AS TEXT)" if isinstance(value, str) else "?"
         new = changed_byte(value, dice)
-        other.execute(f"UPDATE ticket SET {column} = {put} WHERE id = ?", [new, victim])  # noqa: S608
+        attacker.execute(f"UPDATE ticket SET {column} = {put} WHERE id = ?", [new, victim])  # noqa: S608
 
 
 def test_random_changes_of_a_byte_are_found(config: Config, tmp_path: Path) -> None:
@@ -164,12 +160,12 @@ def test_random_deletions_are_found(config: Config, tmp_path: Path) -> None:
     ids = [str(row[0]) for row in stored(config)]
     for one in copies(config, tmp_path):
         victims = dice.sample(ids, dice.choice((1, 1, 2, 5)))
-        with attacker(one) as other:
+        with other(one) as attacker:
             places: list[tuple[int, int]] = []
             for victim in victims:
-                places += other.execute("SELECT chain, number FROM ticket WHERE id = ?", [victim])
-                other.execute("DELETE FROM ticket WHERE id = ?", [victim])
-                other.execute("DELETE FROM ticket_account WHERE ticket = ?", [victim])
+                places += attacker.execute("SELECT chain, number FROM ticket WHERE id = ?", [victim])
+                attacker.execute("DELETE FROM ticket WHERE id = ?", [victim])
+                attacker.execute("DELETE FROM ticket_account WHERE ticket = ?", [victim])
 
         removed = [fault for fault in checked(one).first if fault.fault is Kind.REMOVED]
 
@@ -183,23 +179,24 @@ def test_random_insertions_are_found(config: Config, tmp_path: Path) -> None:
     for one in copies(config, tmp_path):
         new = make_ticket(milliseconds=NOON + dice.randrange(-1, DAYS + 2) * DAY + dice.randrange(10))
         (row,) = tickets.rows([new]).tickets
-        with attacker(one) as other:
+        with other(one) as attacker:
             made = "SELECT ?, ?, ?, chain, number + ?, is_last, ?, link FROM ticket WHERE id = ?"
             given = [row["id"], row["message_id"], row["body"], dice.choice((0, 1, 7, 40)), row["salt"]]
-            other.execute(
+            attacker.execute(
                 f"INSERT INTO ticket (id, message_id, body, chain, number, is_last, salt, link) {made}",
                 [*given, dice.choice(ids)],
             )
-            other.execute("INSERT INTO ticket_account VALUES ('bob@example.org', ?)", [new.id])
+            attacker.execute("INSERT INTO ticket_account VALUES ('bob@example.org', ?)", [new.id])
 
         assert new.id in {ticket for _, ticket in faults(one)}
 
 
 @pytest.mark.parametrize("day", range(DAYS))
+@on_every_store
 def test_last_ticket_of_a_day_is_missed(config: Config, day: int) -> None:
     before, last = of_day(config, day)[-2:]
-    with attacker(config) as other:
-        other.execute("DELETE FROM ticket WHERE id = ?", [last])
+    with other(config) as attacker:
+        attacker.execute("DELETE FROM ticket WHERE id = ?", [last])
 
     found = checked(config).first
 
@@ -207,11 +204,12 @@ def test_last_ticket_of_a_day_is_missed(config: Config, day: int) -> None:
     assert found[0].day == TODAY + day
 
 
+@on_every_store
 def test_day_that_is_gone_altogether_is_missed(config: Config) -> None:
-    with attacker(config) as other:
-        other.execute("DELETE FROM ticket WHERE chain = 2")
-        other.execute("DELETE FROM ticket_account WHERE ticket NOT IN (SELECT id FROM ticket)")
-        other.execute("DELETE FROM chain WHERE id = 2")
+    with other(config) as attacker:
+        attacker.execute("DELETE FROM ticket WHERE chain = 2")
+        attacker.execute("DELETE FROM ticket_account WHERE ticket NOT IN (SELECT id FROM ticket)")
+        attacker.execute("DELETE FROM chain WHERE id = 2")
 
     (found,) = checked(config).first
 
@@ -226,12 +224,13 @@ def test_day_that_is_gone_altogether_is_missed(config: Config) -> None:
         "INSERT INTO ticket_account SELECT 'eve@example.org', ticket FROM ticket_account WHERE rowid_of",
     ],
 )
+@on_every_store
 def test_ticket_that_others_would_find_is_told(config: Config, statement: str) -> None:
     victim = next(
         str(row[0]) for row in stored(config, "SELECT ticket FROM ticket_account ORDER BY ticket LIMIT 1")
     )
-    with attacker(config) as other:
-        other.execute(statement.replace("rowid_of", "ticket = ?"), [victim])
+    with other(config) as attacker:
+        attacker.execute(statement.replace("rowid_of", "ticket = ?"), [victim])
 
     assert set(faults(config)) == {(Kind.CHANGED, victim)}
 
@@ -244,13 +243,14 @@ def rewrite(config: Config, day: int) -> None:
     assert isinstance(before, bytes)
     new = str(body).replace("anna@example.net", "eve@example.net")
     link = chains.link(before, chains.leaf(bytes(16), new.encode()))
-    with attacker(config) as other:
-        other.execute(
+    with other(config) as attacker:
+        attacker.execute(
             "UPDATE ticket SET body = ?, salt = ?, link = ? WHERE id = ?", [new, bytes(16), link, victim]
         )
-        other.execute("UPDATE chain SET head = ? WHERE id = ? AND state <> 'open'", [link, of])
+        attacker.execute("UPDATE chain SET head = ? WHERE id = ? AND state <> 'open'", [link, of])
 
 
+@on_every_store
 def test_sealed_day_cannot_be_rewritten_without_the_key(config: Config) -> None:
     rewrite(config, 0)
 
@@ -259,26 +259,29 @@ def test_sealed_day_cannot_be_rewritten_without_the_key(config: Config) -> None:
     assert (found.fault, found.chain, found.day, found.ticket) == (Kind.CHANGED, 1, TODAY, None)
 
 
+@on_every_store
 def test_seal_cannot_be_taken_off(config: Config) -> None:
     rewrite(config, 0)
-    with attacker(config) as other:
-        other.execute(
+    with other(config) as attacker:
+        attacker.execute(
             "UPDATE chain SET state = 'open', tickets = NULL, head = NULL, seal = NULL WHERE id = 1"
         )
-        other.execute("UPDATE ticket SET is_last = 1 WHERE chain = 1 AND number = 18")
+        attacker.execute("UPDATE ticket SET is_last = true WHERE chain = 1 AND number = 18")
 
     (found,) = checked(config).first
 
     assert (found.fault, found.chain) == (Kind.UNSEALED, 1)
 
 
+@on_every_store
 def test_seals_of_another_key_are_none(config: Config) -> None:
-    with attacker(config) as other:
-        other.execute("UPDATE secret SET value = ? WHERE name = 'sealing'", [bytes(32)])
+    with other(config) as attacker:
+        attacker.execute("UPDATE secret SET value = ? WHERE name = 'sealing'", [bytes(32)])
 
     assert [(one.fault, one.chain) for one in checked(config).first] == [(Kind.CHANGED, 1), (Kind.CHANGED, 2)]
 
 
+@on_every_store
 def test_purge_and_erasure_are_no_tampering(config: Config) -> None:
     purged, erased = of_day(config, 0), of_day(config, 1)[3:7] + of_day(config, 2)[-2:]
 
@@ -300,13 +303,14 @@ def test_what_is_left_of_a_ticket_says_nothing(config: Config) -> None:
 
     remove(config, [victim])
 
-    with attacker(config) as other:
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with other(config) as attacker:
+        attacker.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     raw = b"".join(one.read_bytes() for one in path_of(config).parent.glob("tamis.db*"))
     assert victim.encode() not in raw and salt not in raw
     assert of_day(config, 0)[0].encode() in raw
 
 
+@on_every_store
 def test_tickets_are_added_after_a_removal(config: Config) -> None:
     remove(config, of_day(config, 2))
     tidy(config)
@@ -318,6 +322,7 @@ def test_tickets_are_added_after_a_removal(config: Config) -> None:
     assert (found.chains, found.sealed) == (DAYS + 1, DAYS)
 
 
+@on_every_store
 def test_ticket_may_be_taken_out_and_put_back_changed(config: Config) -> None:
     victim = of_day(config, 0)[4]
 
@@ -330,6 +335,7 @@ def test_ticket_may_be_taken_out_and_put_back_changed(config: Config) -> None:
     assert checked(config).sealed == DAYS + 1
 
 
+@on_every_store
 def test_worker_goes_on_after_its_last_ticket_was_put_back_changed(config: Config) -> None:
     last = make_ticket(milliseconds=NOON + 2 * DAY)
     with contextlib.closing(Database(config.store)) as worker:
@@ -344,6 +350,7 @@ def test_worker_goes_on_after_its_last_ticket_was_put_back_changed(config: Confi
     assert checked(config).faults == 0
 
 
+@on_every_store
 def test_worker_goes_on_after_a_commit_that_failed(config: Config) -> None:
     with contextlib.closing(Database(config.store)) as worker:
         for good in (True, False, True):
@@ -358,9 +365,10 @@ def test_worker_goes_on_after_a_commit_that_failed(config: Config) -> None:
     assert (found.faults, found.tickets, found.chains) == (0, DAYS * 18 + 2, DAYS)
 
 
+@on_every_store
 def test_day_without_its_last_ticket_is_not_sealed(config: Config, caplog: pytest.LogCaptureFixture) -> None:
-    with attacker(config) as other:
-        other.execute("DELETE FROM ticket WHERE id = ?", [of_day(config, 2)[-1]])
+    with other(config) as attacker:
+        attacker.execute("DELETE FROM ticket WHERE id = ?", [of_day(config, 2)[-1]])
 
     add(config, [make_ticket(milliseconds=NOON + 3 * DAY)])
 
@@ -368,11 +376,12 @@ def test_day_without_its_last_ticket_is_not_sealed(config: Config, caplog: pytes
     assert (Kind.UNSEALED, None) in faults(config)
 
 
+@on_every_store
 def test_deletion_is_not_made_lawful_by_a_purge(config: Config) -> None:
     first, *others = of_day(config, 0)
-    with attacker(config) as other:
-        other.execute("DELETE FROM ticket WHERE id = ?", [first])
-        other.execute("DELETE FROM ticket_account WHERE ticket = ?", [first])
+    with other(config) as attacker:
+        attacker.execute("DELETE FROM ticket WHERE id = ?", [first])
+        attacker.execute("DELETE FROM ticket_account WHERE ticket = ?", [first])
 
     remove(config, others)
     tidy(config)
@@ -381,15 +390,16 @@ def test_deletion_is_not_made_lawful_by_a_purge(config: Config) -> None:
     assert (found.fault, found.chain, found.number, found.last) == (Kind.REMOVED, 1, 1, 1)
 
 
+@on_every_store
 def test_removal_that_was_not_ours_is_told(config: Config) -> None:
     victim = of_day(config, 1)[4]
     ((salt, body),) = stored(config, f"SELECT salt, body FROM ticket WHERE id = '{victim}'")  # noqa: S608
     assert isinstance(salt, bytes)
     leaf = chains.leaf(salt, str(body).encode())
-    with attacker(config) as other:
-        other.execute("DELETE FROM ticket WHERE id = ?", [victim])
-        other.execute("DELETE FROM ticket_account WHERE ticket = ?", [victim])
-        other.execute("INSERT INTO ticket_gone VALUES (2, 5, ?, ?)", [leaf, bytes(32)])
+    with other(config) as attacker:
+        attacker.execute("DELETE FROM ticket WHERE id = ?", [victim])
+        attacker.execute("DELETE FROM ticket_account WHERE ticket = ?", [victim])
+        attacker.execute("INSERT INTO ticket_gone VALUES (2, 5, ?, ?)", [leaf, bytes(32)])
 
     (found,) = checked(config).first
 
@@ -398,9 +408,9 @@ def test_removal_that_was_not_ours_is_told(config: Config) -> None:
 
 def test_whatever_stands_in_a_row_it_can_be_purged(config: Config) -> None:
     torn, doubled, second = of_day(config, 0)[:3]
-    with attacker(config) as other:
-        other.execute("UPDATE ticket SET body = ?, salt = 'x' WHERE id = ?", [b"\xff{", torn])
-        other.execute("UPDATE ticket SET number = 2 WHERE id = ?", [second])
+    with other(config) as attacker:
+        attacker.execute("UPDATE ticket SET body = ?, salt = 'x' WHERE id = ?", [b"\xff{", torn])
+        attacker.execute("UPDATE ticket SET number = 2 WHERE id = ?", [second])
 
     assert remove(config, [torn, doubled, second]) == 3
 
@@ -416,12 +426,13 @@ def test_whatever_stands_in_a_row_it_can_be_purged(config: Config) -> None:
 )
 def test_whatever_stands_in_a_body_is_told(config: Config, body: bytes) -> None:
     victim = of_day(config, 1)[4]
-    with attacker(config) as other:
-        other.execute("UPDATE ticket SET body = CAST(? AS TEXT) WHERE id = ?", [body, victim])
+    with other(config) as attacker:
+        attacker.execute("UPDATE ticket SET body = CAST(? AS TEXT) WHERE id = ?", [body, victim])
 
     assert (Kind.CHANGED, victim) in faults(config)
 
 
+@on_every_store
 def test_ticket_of_a_sealed_day_begins_another_chain(config: Config) -> None:
     late = make_ticket(milliseconds=NOON)
 
@@ -434,21 +445,23 @@ def test_ticket_of_a_sealed_day_begins_another_chain(config: Config) -> None:
     assert (found.faults, found.chains, found.sealed) == (0, DAYS + 2, DAYS + 1)
 
 
+@on_every_store
 def test_missing_key_loses_no_ticket_and_is_told(config: Config, caplog: pytest.LogCaptureFixture) -> None:
-    with attacker(config) as other:
-        ((key,),) = other.execute("SELECT value FROM secret WHERE name = 'sealing'").fetchall()
-        other.execute("DELETE FROM secret")
+    with other(config) as attacker:
+        ((key,),) = attacker.execute("SELECT value FROM secret WHERE name = 'sealing'").fetchall()
+        attacker.execute("DELETE FROM secret")
 
     add(config, [make_ticket(milliseconds=NOON + 3 * DAY)])
 
     assert "sealing key is missing" in caplog.text
-    with attacker(config) as other:
-        other.execute("INSERT INTO secret VALUES ('sealing', ?)", [key])
+    with other(config) as attacker:
+        attacker.execute("INSERT INTO secret VALUES ('sealing', ?)", [key])
     assert [(one.fault, one.chain) for one in checked(config).first] == [(Kind.UNSEALED, 3)]
     add(config, [make_ticket(milliseconds=NOON + 4 * DAY)])
     assert checked(config).faults == 0
 
 
+@on_every_store
 def test_seal_stands_in_the_log(config: Config, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "tamis.store.chains")
     ((head,),) = stored(config, "SELECT link FROM ticket WHERE chain = 3 AND is_last")
@@ -465,6 +478,7 @@ def test_seal_stands_in_the_log(config: Config, caplog: pytest.LogCaptureFixture
     Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(seal), statement.encode())
 
 
+@on_every_store
 def test_verifying_waits_for_no_lock(config: Config) -> None:
     with locked(config):
         assert checked(config).faults == 0

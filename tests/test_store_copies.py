@@ -13,6 +13,7 @@ from tests.stores import (
     locked,
     make_config,
     make_ticket,
+    on_every_store,
     path_of,
     running,
     stored,
@@ -45,6 +46,7 @@ def kept(config: Config) -> Sequence[object]:
     return [key for (key,) in stored(config, "SELECT key FROM copy_guard ORDER BY key")]
 
 
+@on_every_store
 def test_keys_are_in_the_database_when_remember_returns(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -57,6 +59,7 @@ def test_keys_are_in_the_database_when_remember_returns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("about_to_add", [True, False])
+@on_every_store
 def test_remembered_keys_and_no_others_are_accepted_ones(tmp_path: Path, about_to_add: bool) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -69,6 +72,7 @@ def test_remembered_keys_and_no_others_are_accepted_ones(tmp_path: Path, about_t
     assert kept(config) == [ANNA, CAROL]
 
 
+@on_every_store
 def test_another_process_knows_what_was_remembered(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -133,6 +137,7 @@ def test_memory_forgets_what_counts_no_more(tmp_path: Path) -> None:
     assert asyncio.run(act())
 
 
+@on_every_store
 def test_next_process_knows_what_was_remembered(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -157,6 +162,7 @@ def test_no_keys_are_nothing(tmp_path: Path) -> None:
     assert kept(config) == []
 
 
+@on_every_store
 def test_concurrent_messages_hear_of_their_own_keys_alone(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -170,6 +176,7 @@ def test_concurrent_messages_hear_of_their_own_keys_alone(tmp_path: Path) -> Non
     assert asyncio.run(act()) == [frozenset({key}.intersection(KEYS[::2])) for key in KEYS]
 
 
+@on_every_store
 def test_two_attempts_at_one_message_may_remember_the_same_copies(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -184,6 +191,7 @@ def test_two_attempts_at_one_message_may_remember_the_same_copies(tmp_path: Path
 
 
 @pytest.mark.parametrize("about_to_add", [True, False])
+@on_every_store
 def test_keys_count_for_as_long_as_is_configured(tmp_path: Path, about_to_add: bool) -> None:
     config = make_config(tmp_path, more=RELAYED + 'remember = "10m"\n')
     clock = Clock()
@@ -200,6 +208,7 @@ def test_keys_count_for_as_long_as_is_configured(tmp_path: Path, about_to_add: b
     assert asyncio.run(act()) == [{ANNA}, frozenset()]
 
 
+@on_every_store
 def test_old_keys_are_deleted_when_the_next_copy_is_due(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
     clock = Clock()
@@ -217,6 +226,7 @@ def test_old_keys_are_deleted_when_the_next_copy_is_due(tmp_path: Path) -> None:
     assert kept(config) == [BOB]
 
 
+@on_every_store
 def test_a_key_that_is_remembered_again_counts_from_then_on(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
     clock = Clock()
@@ -232,6 +242,7 @@ def test_a_key_that_is_remembered_again_counts_from_then_on(tmp_path: Path) -> N
     assert asyncio.run(act()) == {ANNA}
 
 
+@on_every_store
 def test_many_old_keys_go_some_at_a_time_and_count_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +271,7 @@ async def fails(store: Store, *, about_to_add: bool = True) -> tuple[bool, bool]
     return first, second
 
 
+@on_every_store
 def test_locked_database_is_unavailable_and_comes_back(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -273,6 +285,7 @@ def test_locked_database_is_unavailable_and_comes_back(tmp_path: Path) -> None:
     assert asyncio.run(act()) == [(True, True), (False, False)]
 
 
+@on_every_store
 def test_who_adds_no_copy_waits_for_no_lock(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 
@@ -327,6 +340,7 @@ def test_missing_database_is_unavailable(tmp_path: Path) -> None:
     assert asyncio.run(act()) == [(True, True), (True, True)]
 
 
+@on_every_store
 def test_what_is_out_is_remembered_though_nobody_waits_any_more(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, update
-from tests.stores import NOON, make_config
+from tests.stores import NOON, make_config, on_every_store
 
 from tamis.retention.due import Owner
 from tamis.store import owners, settings
@@ -44,6 +44,7 @@ def make(database: Database, **dates: int | None) -> None:
         ({"erasure": NOON - 1}, Status.ACTIVE),
     ],
 )
+@on_every_store
 def test_status_follows_from_dates(
     database: Database, dates: dict[str, int | None], expected: Status
 ) -> None:
@@ -55,6 +56,7 @@ def test_status_follows_from_dates(
     assert found == (expected, [settings.Account(BOB, expected)])
 
 
+@on_every_store
 def test_owners_are_those_whose_dates_are_known(database: Database) -> None:
     make(database, closed=NOON + 1, last_sign_in=NOON + 2, warned=NOON + 3)
 
@@ -64,6 +66,7 @@ def test_owners_are_those_whose_dates_are_known(database: Database) -> None:
     assert found == {BOB: Owner(closed=NOON + 1, last_sign_in=NOON + 2, warned=NOON + 3)}
 
 
+@on_every_store
 def test_an_erased_account_is_none_until_it_is_made_again(database: Database) -> None:
     make(database, closed=NOON, erasure=NOON + 1, restricted=NOON)
 
@@ -78,6 +81,7 @@ def test_an_erased_account_is_none_until_it_is_made_again(database: Database) ->
     assert (status, dates) == (Status.ACTIVE, Owner(erasure=NOON + 1))
 
 
+@on_every_store
 def test_an_account_made_again_is_there_though_the_clock_was_set_back(database: Database) -> None:
     far = 4 * NOON
     make(database, erasure=far)
@@ -89,6 +93,7 @@ def test_an_account_made_again_is_there_though_the_clock_was_set_back(database: 
         assert settings.status(connection, BOB) is Status.ACTIVE
 
 
+@on_every_store
 def test_records_are_held_until_the_last_hold_ends(database: Database) -> None:
     with database.writing() as connection:
         for number, (name, until) in enumerate([(BOB, 1), (BOB, 3), (BOB, 2), (ANNA, 5)]):

@@ -52,7 +52,8 @@ class End:
     link: bytes
 
 
-_KEPT = "end of a chain"  # in Connection.info
+_KEPT = "end of a chain"  # in Connection.info, as the next
+_LEFT = "day before which chains are open that were in another writer's hands"
 _OPEN = select(chain.c.id).where(
     chain.c.day == bindparam("of"), chain.c.state == literal_column(f"'{State.OPEN}'")
 )
@@ -61,15 +62,15 @@ _FOLLOWED = (
     .where(ticket.c.id == bindparam("ticket"), ticket.c.chain == bindparam("of"), ticket.c.is_last == true())
     .values(is_last=false())
 )
-# A further node, which cannot have the last ticket at once, makes a chain of its own.
-_LAST = (
+_MARKED = (
     select(ticket.c.id, ticket.c.chain, ticket.c.number, ticket.c.link)
     .where(ticket.c.id >= bindparam("first"), ticket.c.id < bindparam("end"), ticket.c.is_last == true())
     .where(ticket.c.chain.in_(_OPEN))
     .order_by(ticket.c.id.desc())
     .limit(1)
-    .with_for_update(skip_locked=True)
 )
+# A further node, which cannot have the last ticket at once, makes a chain of its own.
+_LAST = _MARKED.with_for_update(skip_locked=True)
 
 
 def leaf(salt: bytes, body: bytes) -> bytes:
@@ -111,6 +112,9 @@ def extend(connection: Connection, leaves: Sequence[Leaf]) -> Sequence[dict[str,
 
 def _take_end(connection: Connection, day: int) -> End:
     """Return the end of a chain that is open, and no longer its end in the database."""
+    left: int | None = connection.info.pop(_LEFT, None)
+    if left is not None:
+        seal(connection, before=left)
     # What is kept may be long past: another has written, or our last transaction was undone.
     kept: End | None = connection.info.pop(_KEPT, None)
     if kept is not None and kept.day == day and _follow(connection, kept):
@@ -132,9 +136,12 @@ def _is_open(connection: Connection, day: int) -> bool:
 
 
 def _end(connection: Connection, day: int) -> End | None:
-    values = {"of": day, "first": first_id_of(day), "end": first_id_of(day + 1)}
-    found = dialect.run(connection, _LAST, values)
+    found = dialect.run(connection, _LAST, _values(day))
     return End(found[0][0], day, *found[0][1:]) if found else None
+
+
+def _values(day: int) -> dict[str, object]:
+    return {"of": day, "first": first_id_of(day), "end": first_id_of(day + 1)}
 
 
 def _begin(connection: Connection, day: int) -> End:
@@ -161,7 +168,9 @@ def seal(connection: Connection, *, before: int) -> None:
     for day in days:
         while (end := _end(connection, day)) is not None:
             close(connection, sealer, end)
-        if _is_open(connection, day):
+        if dialect.run(connection, _MARKED, _values(day)):  # its writer has it at the moment
+            connection.info[_LEFT] = before
+        elif _is_open(connection, day):
             log.error("day cannot be sealed, its last ticket is missing day=%s", name_of(day))
 
 

@@ -45,7 +45,17 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable."""
+        """Lend the connection in a transaction, committed at the end of the block; raise StoreUnavailable.
+
+        There is one such at a time, so what is read in it stands until what follows from it is written.
+        """
+        with self.adding() as connection:
+            dialect.lock(connection, dialect.WRITE_LOCK)
+            yield connection
+
+    @contextlib.contextmanager
+    def adding(self) -> Iterator[Connection]:
+        """Lend the connection likewise, beside others who write, where the database can; for workers."""
         with self._translated():
             connection = self._open()
             dialect.begin(connection, self._timeout)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -47,8 +48,19 @@ HANDOVER = 0.1  # seconds; who holds the lock for longer is no worker with its t
 RUSH = 0.0005  # seconds between two tries to get the lock from a worker
 PATIENCE = 0.005  # seconds between two tries to get it from somebody else
 # Our advisory locks on PostgreSQL: "tamis", and one more.
-UPGRADE_LOCK = 0x74616D6973
-CHAIN_LOCK = UPGRADE_LOCK + 1
+WRITE_LOCK = 0x74616D6973
+CHAIN_LOCK = WRITE_LOCK + 1
+# What a connection to PostgreSQL is set to. The server, too, notices when a node that holds a lock is gone.
+# Who has turned synchronous_commit off for all else has not asked us whether a ticket may be lost.
+SETTINGS = text(
+    """SELECT set_config('lock_timeout', CAST(:wait AS text), false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '10', false),
+    set_config('tcp_keepalives_count', '3', false),
+    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
+)
+LEAST_PATIENCE = 2  # seconds to connect; libpq takes no less
 
 
 def parse(url: str) -> URL:
@@ -75,12 +87,40 @@ def path(url: URL) -> Path | None:
 def engine(url: URL, timeout: float) -> Engine:
     """Return an engine that opens no connection yet; timeout is the longest wait for a lock in seconds."""
     file = path(url)
-    if file is None:
-        try:
-            return create_engine(url, poolclass=NullPool, hide_parameters=True)
-        except ImportError as error:
-            raise StoreUnavailable(f"store.url: {error}") from None
+    return _server(url, timeout) if file is None else _file(file, timeout)
 
+
+def _server(url: URL, timeout: float) -> Engine:
+    # Of libpq, in seconds and milliseconds; what the URL says goes first.
+    wanted = {
+        "application_name": "tamis",
+        "client_encoding": "utf8",
+        "connect_timeout": max(LEAST_PATIENCE, ceil(timeout)),
+        "keepalives_idle": 10,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": ceil(max(LEAST_PATIENCE, timeout) * 1000),
+    }
+    given = {name: value for name, value in wanted.items() if name not in url.query}
+    try:
+        made = create_engine(
+            url, connect_args=given, poolclass=NullPool, hide_parameters=True, use_native_hstore=False
+        )
+    except ImportError as error:
+        raise StoreUnavailable(f"store.url: {error}: pip install 'tamis[postgresql]'") from None
+
+    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(settings.sql, settings.values({"wait": f"{timeout * 1000:.0f}"}))
+        cursor.close()
+        connection.commit()
+
+    settings = _made(SETTINGS, made.dialect)
+    event.listen(made, "connect", prepare)
+    return made
+
+
+def _file(file: Path, timeout: float) -> Engine:
     def connect() -> sqlite3.Connection:
         # rw: a file that is away must not come back as an empty one.
         return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=timeout)
@@ -283,9 +323,39 @@ def lock(connection: Connection, key: int) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
+def be_patient(connection: Connection) -> None:
+    """Wait for locks as long as it takes, in this transaction; on SQLite who makes the file waits so."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+
+
 def journal(connection: Connection) -> str:
-    """Return how the database writes, for `tamis check`."""
+    """Return how the database writes, for `tamis check`; raise StoreUnavailable where it does not."""
     if connection.dialect.name != "sqlite":
-        return connection.dialect.name
+        return _server_and_way(connection)
     mode = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
     return "WAL" if mode == "wal" else f"journal {mode}, not WAL"
+
+
+def check(connection: Connection) -> None:
+    """Raise StoreUnavailable for a database on PostgreSQL that cannot be used."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = _setting(connection, "server_encoding")
+    if encoding != "UTF8":
+        raise StoreUnavailable(f"the database's encoding is {encoding}: make it anew with ENCODING UTF8")
+    if _setting(connection, "transaction_read_only") == "on":
+        raise StoreUnavailable("the database takes no writes: is it a standby's?")
+
+
+def _server_and_way(connection: Connection) -> str:
+    version = _setting(connection, "server_version").split()[0]  # less Debian's own
+    by = "SELECT ssl, version, inet_server_addr() FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    is_encrypted, protocol, server = connection.exec_driver_sql(by).one()
+    way = "on a unix socket" if server is None else f"by {protocol}" if is_encrypted else "not encrypted"
+    unsafe = ", fsync off: it may lose tickets" if _setting(connection, "fsync") == "off" else ""
+    return f"PostgreSQL {version} {way}{unsafe}"
+
+
+def _setting(connection: Connection, name: str) -> str:
+    return str(connection.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar_one())

@@ -35,7 +35,8 @@ def _remove(connection: Connection, ids: Sequence[str], sealer: Sealer) -> int:
     body, salt = (dialect.octets(connection, one) for one in (ticket.c.body, ticket.c.salt))
     columns = select(ticket.c.id, ticket.c.chain, ticket.c.number, body, salt)
     _close(connection, ids, sealer)
-    found = connection.execute(columns.where(ticket.c.id.in_(ids))).all()
+    mine = columns.where(ticket.c.id.in_(ids)).order_by(ticket.c.id).with_for_update()
+    found = connection.execute(mine).all()
     if not found:
         return 0
     gone = []
@@ -67,6 +68,7 @@ def _close(connection: Connection, ids: Sequence[str], sealer: Sealer) -> None:
     statement = statement.where(
         ticket.c.id.in_(ids), ticket.c.is_last == true(), chain.c.state == State.OPEN.value
     )
+    statement = statement.order_by(ticket.c.id).with_for_update(of=ticket)  # none is added after it now
     for row in connection.execute(statement).all():
         chains.close(connection, sealer, End(*row))
 

@@ -310,7 +310,7 @@ class Store:
     def _write(self, jobs: Sequence[Addition]) -> None:
         started = time.perf_counter()
         rows = tickets.rows([job.ticket for job in jobs])
-        with self._database.writing() as connection:
+        with self._database.adding() as connection:
             waiting = [job for job in jobs if not job.future.cancelled()]
             if len(waiting) < len(jobs):  # some were told "try again" while we waited for the lock
                 rows = tickets.rows([job.ticket for job in waiting])
@@ -324,7 +324,7 @@ class Store:
             (found,) = self._resolver.resolve([job.login])
             if len(found.members) != 1 or (account := found.members[0].account) is None:
                 return
-            with self._database.writing() as connection:
+            with self._database.adding() as connection:
                 if not sessions.is_known(connection, account, Kind.SMTP, job.client, now=job.time):
                     sessions.sign_in(connection, account, Kind.SMTP, job.client, now=job.time)
         except Exception as error:  # as in _work()
@@ -337,7 +337,7 @@ class Store:
         self._hand_over(lambda: _tell(jobs, found))
 
     def _rehearse(self, jobs: Sequence[Recall]) -> None:
-        with self._database.writing() as connection:
+        with self._database.adding() as connection:
             since = self._since()
             copies.rehearse(connection, _keys(jobs), since=since)
             found = copies.accepted(connection, _keys(jobs), since=since)
@@ -345,7 +345,7 @@ class Store:
 
     def _remember(self, jobs: Sequence[Remembrance]) -> None:
         now = self._now()
-        with self._database.writing() as connection:
+        with self._database.adding() as connection:
             copies.remember(connection, _keys(jobs), now=now)
         found = dict.fromkeys(_keys(jobs), now)
         self._hand_over(lambda: self._recent.learn(found, since=self._since()))

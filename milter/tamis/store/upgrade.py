@@ -27,8 +27,10 @@ def prepare(settings: Settings) -> None:
         with dialect.created(url):
             with database.reading() as connection:
                 dialect.write_ahead(connection)
-            with database.writing() as connection:
-                dialect.lock(connection, dialect.UPGRADE_LOCK)
+            with database.adding() as connection:
+                dialect.check(connection)
+                dialect.be_patient(connection)
+                dialect.lock(connection, dialect.WRITE_LOCK)
                 _upgrade(connection)
                 secrets.make(connection)
                 chains.seal_past(connection)  # of tickets that a migration has chained
@@ -43,6 +45,7 @@ def describe(settings: Settings) -> str:
             dialect.check_folder(url)
             return f"{shown} is not there yet: `tamis serve` makes it"
         with database.writing() as connection:  # so that it tells whether it can be written, too
+            dialect.check(connection)
             found = _revision(connection)
             if found is None:
                 return f"{shown} is empty: `tamis serve` makes its tables"

@@ -268,7 +268,7 @@ def _look_at_accounts(connection: Connection, report: Report) -> None:
 
 def _pages(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Sequence[Row[Any]]]:
     """Yield rows, some at a time."""
-    yield from connection.execution_options(yield_per=PAGE).execute(statement).partitions()
+    yield from connection.execute(statement, execution_options={"yield_per": PAGE}).partitions()
 
 
 def _rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Row[Any]]:

@@ -1,0 +1,190 @@
+"""A PostgreSQL of the tests' own, on a unix socket in a folder of its own, and databases on it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from tests.servers.smtp import PATIENCE, wait_until
+
+UNPACKED = Path(__file__).parents[2] / "var/debian/postgresql-15"
+PROGRAMS = "usr/lib/postgresql/15/bin"
+NOBODY = 65534  # it does not run as root
+MEMORY, ROOM = Path("/dev/shm"), 1 << 30  # octets
+TEMPLATE = "tamis_template"
+OWNER = "tamis"  # the role that owns the databases, and is no superuser
+
+# The order of a language, unlike that of octets: no query may rest on it.
+CLUSTER = (
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale-provider=icu",
+    "--icu-locale=fr-FR",
+    "--locale=C.UTF-8",
+)
+SETTINGS = ("max_connections = 50", "shared_buffers = 16MB", "max_wal_size = 64MB", "jit = off")
+
+
+def programs(folder: Path) -> tuple[Path, Path | None]:
+    """Return where the installed programs are, or unpacked ones and the folder of their libraries.
+
+    Where another user may not enter the folder of these, they are copied into a folder.
+    """
+    if (Path("/") / PROGRAMS / "postgres").exists():
+        return Path("/") / PROGRAMS, None
+    root = UNPACKED
+    assert (root / PROGRAMS / "postgres").exists(), (
+        "no PostgreSQL: run `make test` or tests/unpack postgresql-15"
+    )
+    if os.geteuid() == 0 and not all(one.stat().st_mode & 0o001 for one in root.parents):
+        root = folder / "programs"
+        shutil.copytree(UNPACKED / "usr", root / "usr", symlinks=True)
+    (libraries,) = (root / "usr/lib").glob("*-linux-gnu*")
+    return root / PROGRAMS, libraries
+
+
+class PostgreSQL:
+    """A running server."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make its files below a folder that others may enter, and start it."""
+        self._folder = folder
+        self._data = folder / "data"
+        self._programs, libraries = programs(folder)
+        self._environment: Mapping[str, str] = {
+            "PATH": os.environ["PATH"],
+            **({} if libraries is None else {"LD_LIBRARY_PATH": str(libraries)}),
+        }
+        self._numbers = itertools.count(1)
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, -1)
+        made: list[str | Path] = [
+            self._programs / "initdb",
+            "-D",
+            self._data,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            *CLUSTER,
+        ]
+        subprocess.run(
+            self._as_user([*made, "--no-sync"]), env=self._environment, check=True, stdout=subprocess.DEVNULL
+        )
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write(
+                "\n".join(("listen_addresses = ''", f"unix_socket_directories = '{folder}'", *SETTINGS))
+            )
+        self._process = self._start()
+        self.run(f"CREATE ROLE {OWNER} LOGIN", f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+
+    @staticmethod
+    def _as_user(command: Sequence[str | Path]) -> Sequence[str | Path]:
+        ids = ("--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+        return ("setpriv", *ids, *command) if os.geteuid() == 0 else command
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                self._as_user([self._programs / "postgres", "-D", self._data]),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a terminal's Ctrl-C is for the tests
+            )
+        try:
+            wait_until(self._answers)
+        except AssertionError:
+            process.kill()
+            process.wait()
+            raise AssertionError((self._folder / "log").read_text()) from None
+        return process
+
+    def _answers(self) -> bool:
+        try:
+            self.run()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    @contextmanager
+    def connection(self, database: str = "postgres") -> Iterator[psycopg.Connection]:
+        """Lend a superuser's connection, each of whose statements is a transaction of its own."""
+        with psycopg.connect(
+            host=str(self._folder), dbname=database, user="postgres", autocommit=True
+        ) as one:
+            yield one
+
+    def run(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements as superuser."""
+        with self.connection(database) as connection:
+            for one in statements:
+                connection.execute(one)
+
+    def url(self, database: str, *, role: str = OWNER) -> str:
+        """Return what stands in store.url."""
+        return f"postgresql+psycopg://{role}@/{database}?host={self._folder}"
+
+    def new(self, template: str = "template0") -> str:
+        """Make a database, as a copy of another; return its name."""
+        name = f"tamis_{next(self._numbers)}"
+        with self.connection() as connection:
+            parts = map(sql.Identifier, (name, template, OWNER))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*parts))
+        return name
+
+    def drop(self, name: str) -> None:
+        """Delete a database, whoever is connected."""
+        with self.connection() as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def kill(self) -> None:
+        """End it at once, as a failing machine would."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        for one in children:  # none of them lives on without it for long, but a new one waits for all
+            try:
+                os.kill(int(one), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def start(self) -> None:
+        """Start it again; it recovers."""
+        self._process = self._start()
+
+    def stop(self) -> None:
+        """Stop it, whoever is connected; what is in its files is of no use any more."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(PATIENCE)
+
+
+@contextmanager
+def running() -> Iterator[PostgreSQL]:
+    """Yield a PostgreSQL in a folder of its own, and leave nothing behind."""
+    # A database is a thousand files: to make and to delete those of a hundred tests takes a minute on a disk.
+    room = shutil.disk_usage(MEMORY).free if MEMORY.exists() else 0
+    with tempfile.TemporaryDirectory(prefix="tamis-pg-", dir=MEMORY if room > ROOM else None) as folder:
+        Path(folder).chmod(0o755)  # it may be another user
+        one = PostgreSQL(Path(folder))
+        try:
+            yield one
+        finally:
+            one.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """Run a PostgreSQL; .new() makes a database on it, .url() is for store.url."""
+    with running() as one:
+        yield one
