@@ -31,7 +31,7 @@ ALIASES = {  # as Tamis's own; the milter sees recipients before the MTA follows
 
 def snippet(page: Path, name: str) -> str:
     """Return the block of an installation page that begins with the comment "name"."""
-    block = rf"^```\n(?:#|dnl) {re.escape(name)}\n(.*?)^```$"
+    block = rf"^```\n(?:#|--|dnl) {re.escape(name)}\n(.*?)^```$"
     match = re.search(block, page.read_text(), re.DOTALL | re.MULTILINE)
     assert match, f"{page.name} has no block {name}"
     return match[1]

@@ -1,0 +1,175 @@
+"""`tamis serve` on a real PostgreSQL, as a role that can add tickets and not read them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import stores
+from tests.servers import mail
+from tests.servers.milter import COMMAND, PATIENCE, Milter
+from tests.servers.mtas import snippet
+from tests.servers.postgresql import PostgreSQL, running
+from tests.stores import NOON, URL, make_config, make_ticket, other, stored, until
+
+from tamis.config import Config
+from tamis.message import Envelope, Recipient
+from tamis.sandbox.client import STRANGER, Connection, MilterUnavailable, Verdict
+from tamis.ticket import DAY
+
+PAGE = Path(__file__).parents[1] / "docs/store.md"
+ENVELOPE = Envelope(mail_from="anna@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
+MTAS = 6  # connections at once
+EACH = 40  # messages of one connection
+
+
+@dataclasses.dataclass
+class Site:
+    """A server, a milter on it, and the configuration of who owns the tables."""
+
+    server: PostgreSQL
+    milter: Milter
+    owner: Config
+
+    def tamis(self, *arguments: str) -> str:
+        """Run a command as the owner; return what it prints."""
+        command, *rest = arguments
+        config = Path(self.milter.config).with_name("owner.toml")
+        config.write_text(self.milter.config.read_text().replace("tamis_milter@", "tamis@"))
+        done = subprocess.run(
+            [*COMMAND, command, "--config", config, *rest], capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Run two workers on a server that may be killed."""
+    with running() as server:
+        name = server.new()
+        (tmp_path / URL).write_text(server.url(name))
+        owner = make_config(tmp_path, more='[resend]\nrelay = "inet:127.0.0.1:10026"\n')
+        server.run("CREATE ROLE tamis_milter LOGIN", snippet(PAGE, "rights of the milter"), database=name)
+        store = {"url": server.url(name, role="tamis_milter"), "timeout": "2s"}
+        with Milter(
+            tmp_path, {"milter": {"workers": 2}, "store": store, "sessions": {"smtp": True}}
+        ) as milter:
+            yield Site(server, milter, owner)
+
+
+async def deliver(address: str, names: list[str], answers: dict[str, int]) -> None:
+    """Send a message for each name until it is accepted, as an MTA does; count the tries."""
+    for name in names:
+        answers[name] = 0
+        verdict = Verdict.TEMPFAIL
+        while verdict is Verdict.TEMPFAIL:
+            answers[name] += 1
+            raw = mail.letter().replace(b"Subject:", f"X-Name: {name}\nSubject:".encode(), 1)
+            raw = raw.replace(mail.message_id(raw).encode(), f"<{name}@example.net>".encode())
+            try:
+                async with await Connection.open(address, STRANGER, helo="mail.example.net") as mta:
+                    verdict = (await mta.send(ENVELOPE, raw)).verdict
+            except MilterUnavailable:
+                verdict = Verdict.TEMPFAIL
+        assert verdict is Verdict.ACCEPT
+
+
+async def deliver_all(site: Site, phase: str) -> dict[str, int]:
+    answers: dict[str, int] = {}
+    names = [[f"{phase}-{mta}-{number}" for number in range(EACH)] for mta in range(MTAS)]
+    await asyncio.gather(*(deliver(site.milter.address, some, answers) for some in names))
+    return answers
+
+
+def written(site: Site) -> list[str]:
+    """Return the names of messages that have tickets, one for each ticket."""
+    rows = stored(site.owner, "SELECT message_id FROM ticket")
+    return [str(row[0]).strip("<>").partition("@")[0] for row in rows]
+
+
+def test_each_message_has_one_ticket_and_none_is_lost_when_the_server_is_killed(site: Site) -> None:
+    calm = asyncio.run(deliver_all(site, "calm"))
+    assert sorted(written(site)) == sorted(calm)
+    assert set(calm.values()) == {1}
+
+    async def storm() -> dict[str, int]:
+        sending = asyncio.create_task(deliver_all(site, "storm"))
+        await until(lambda: len(stored(site.owner)) > len(calm) + MTAS)
+        await asyncio.to_thread(site.server.kill)
+        await asyncio.sleep(0)
+        await asyncio.to_thread(site.server.start)
+        return await sending
+
+    tried = asyncio.run(storm())
+
+    assert max(tried.values()) > 1
+    assert {*calm, *tried} == set(written(site))
+    assert site.tamis("tickets", "verify").startswith("0 faults in ")
+
+
+def test_setting_is_in_force_within_a_second(site: Site) -> None:
+    async def score_field() -> bool:
+        async with await Connection.open(site.milter.address, STRANGER, helo="mail.example.net") as mta:
+            return bool((await mta.send(ENVELOPE, mail.gtube())).modifications)
+
+    async def act() -> tuple[bool, bool]:
+        before = await score_field()
+        await asyncio.to_thread(site.tamis, "account", "set", "bob@example.org", "antispam=off")
+
+        async def is_off() -> bool:
+            return not await score_field()
+
+        return before, await until(is_off)
+
+    assert asyncio.run(act()) == (True, True)
+    assert '"antispam":"off"' in site.tamis("tickets", "--json").splitlines()[-1]
+
+
+def as_milter(site: Site) -> Config:
+    """Return the owner's configuration with the milter's role."""
+    url = site.owner.store.url.replace("tamis@", "tamis_milter@")
+    return site.owner.model_copy(update={"store": site.owner.store.model_copy(update={"url": url})})
+
+
+def test_milter_may_do_what_a_worker_does(site: Site) -> None:
+    sender = dataclasses.replace(ENVELOPE, mail_from="anna@example.org", auth_user="anna@example.org")
+    site.tamis("account", "set", "anna@example.org", "antispam=on")
+    site.milter.send(sender, mail.letter())
+
+    async def act() -> frozenset[bytes]:
+        async with stores.running(as_milter(site)) as store:
+            for day in range(2):  # the second one seals the first
+                await store.add(make_ticket(milliseconds=NOON + day * DAY))
+            await store.accepted([b"key"])
+            await store.remember([b"key"])
+            return await store.accepted([b"key", b"other"], about_to_add=False)
+
+    assert asyncio.run(act()) == {b"key"}
+    assert stored(site.owner, "SELECT account FROM session") == [("anna@example.org",)]
+    assert stored(site.owner, "SELECT state FROM chain ORDER BY day LIMIT 1") == [("sealed",)]
+    assert "WARNING" not in site.milter.log() and "ERROR" not in site.milter.log()
+
+
+def test_milter_cannot_read_tickets_nor_change_them(site: Site) -> None:
+    site.milter.send(ENVELOPE, mail.letter())
+    refused = [
+        "SELECT body FROM ticket",
+        "SELECT account FROM ticket_account",
+        "DELETE FROM ticket",
+        "UPDATE ticket SET body = ''",
+        "UPDATE ticket SET link = ''",
+        "DELETE FROM ticket_account",
+        "UPDATE setting SET value = '1'",
+        "DELETE FROM chain",
+        "DROP TABLE ticket",
+    ]
+
+    with other(as_milter(site)) as connection:
+        for statement in refused:
+            with pytest.raises(Exception, match=r"permission denied|must be owner"):
+                connection.execute(statement)
