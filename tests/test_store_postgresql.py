@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.servers.postgresql import TEMPLATE, PostgreSQL
 from tests.servers.postgresql import running as running_server
+from tests.servers.smtp import free_port
 from tests.stores import (
     NOON,
     URL,
@@ -229,6 +230,38 @@ def test_server_that_was_killed_comes_back_and_has_all_that_was_taken(tmp_path: 
         assert asyncio.run(act()) == [False, True, True]
         assert {row[0] for row in stored(config)} == {one.id for one in taken}
         assert checked(config).faults == 0
+
+
+def test_server_that_restarts_by_itself_comes_back(tmp_path: Path) -> None:
+    with running_server() as server:
+        (tmp_path / URL).write_text(server.url(server.new()))
+        config = make_config(tmp_path)
+
+        async def act() -> bool:
+            async with running(config) as store:
+                await store.add(make_ticket())
+                await asyncio.to_thread(server.kill_backends)
+
+                async def is_taken() -> bool:
+                    return (await outcomes(store, [make_ticket()]))[0]
+
+                return await until(is_taken, seconds=10)
+
+        assert asyncio.run(act())
+        assert len(stored(config)) == 2
+
+
+def test_check_tells_whether_the_way_is_encrypted(tmp_path: Path) -> None:
+    port = free_port()
+    with running_server(port) as server:
+        url = f"postgresql+psycopg://tamis:hunter2@127.0.0.1:{port}/{server.new()}?sslmode="
+        found = []
+        for mode in ("require&password=hunter2", "disable"):
+            (tmp_path / URL).write_text(url + mode)
+            found.append(parts.check_store(make_config(tmp_path)))
+
+    assert [" by TLSv1.3, 0 accounts" in found[0], " not encrypted, 0 accounts" in found[1]] == [True, True]
+    assert "hunter2" not in "".join(found)
 
 
 def test_connection_that_the_server_ends_costs_one_ticket(config: Config) -> None:

@@ -19,6 +19,7 @@ from tests.servers.smtp import PATIENCE, wait_until
 
 UNPACKED = Path(__file__).parents[2] / "var/debian/postgresql-15"
 PROGRAMS = "usr/lib/postgresql/15/bin"
+PORT = 5432  # which also names the unix socket
 NOBODY = 65534  # it does not run as root
 MEMORY, ROOM = Path("/dev/shm"), 1 << 30  # octets
 TEMPLATE = "tamis_template"
@@ -27,6 +28,7 @@ OWNER = "tamis"  # the role that owns the databases, and is no superuser
 # The order of a language, unlike that of octets: no query may rest on it.
 CLUSTER = (
     "--auth=trust",
+    "--no-sync",  # of what it makes, not of what is committed later
     "--encoding=UTF8",
     "--locale-provider=icu",
     "--icu-locale=fr-FR",
@@ -56,10 +58,14 @@ def programs(folder: Path) -> tuple[Path, Path | None]:
 class PostgreSQL:
     """A running server."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make its files below a folder that others may enter, and start it."""
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        """Make its files below a folder that others may enter, and start it.
+
+        With a port it also listens on that one of loopback, with TLS.
+        """
         self._folder = folder
         self._data = folder / "data"
+        self._port = port or PORT
         self._programs, libraries = programs(folder)
         self._environment: Mapping[str, str] = {
             "PATH": os.environ["PATH"],
@@ -68,24 +74,24 @@ class PostgreSQL:
         self._numbers = itertools.count(1)
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, -1)
-        made: list[str | Path] = [
-            self._programs / "initdb",
-            "-D",
-            self._data,
-            "-U",
-            "postgres",
-            "--auth=trust",
-            *CLUSTER,
-        ]
-        subprocess.run(
-            self._as_user([*made, "--no-sync"]), env=self._environment, check=True, stdout=subprocess.DEVNULL
-        )
-        with (self._data / "postgresql.conf").open("a") as file:
-            file.write(
-                "\n".join(("listen_addresses = ''", f"unix_socket_directories = '{folder}'", *SETTINGS))
-            )
+        self._make(port)
         self._process = self._start()
         self.run(f"CREATE ROLE {OWNER} LOGIN", f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+
+    def _make(self, port: int | None) -> None:
+        made: list[str | Path] = [self._programs / "initdb", "-D", self._data, "-U", "postgres", *CLUSTER]
+        subprocess.run(self._as_user(made), env=self._environment, check=True, stdout=subprocess.DEVNULL)
+        over_tcp = ("listen_addresses = '127.0.0.1'", f"port = {port}", "ssl = on")
+        listen = ("listen_addresses = ''",) if port is None else over_tcp
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write("\n".join((f"unix_socket_directories = '{self._folder}'", *listen, *SETTINGS)))
+        if port is not None:
+            self._make_certificate()
+
+    def _make_certificate(self) -> None:
+        own = ("-keyout", self._data / "server.key", "-out", self._data / "server.crt")
+        command = ("openssl", "req", "-x509", "-nodes", "-newkey", "ed25519", "-subj", "/CN=localhost", *own)
+        subprocess.run(self._as_user(command), check=True, stderr=subprocess.DEVNULL)
 
     @staticmethod
     def _as_user(command: Sequence[str | Path]) -> Sequence[str | Path]:
@@ -120,9 +126,8 @@ class PostgreSQL:
     @contextmanager
     def connection(self, database: str = "postgres") -> Iterator[psycopg.Connection]:
         """Lend a superuser's connection, each of whose statements is a transaction of its own."""
-        with psycopg.connect(
-            host=str(self._folder), dbname=database, user="postgres", autocommit=True
-        ) as one:
+        where = f"host={self._folder} port={self._port} dbname={database} user=postgres"
+        with psycopg.connect(where, autocommit=True) as one:
             yield one
 
     def run(self, *statements: str, database: str = "postgres") -> None:
@@ -148,6 +153,14 @@ class PostgreSQL:
         with self.connection() as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def kill_backends(self) -> None:
+        """Kill the processes that serve Tamis's connections (SIGKILL); the server restarts all by itself."""
+        with self.connection() as connection:
+            asked = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tamis'"
+            pids = [pid for (pid,) in connection.execute(asked)]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
     def kill(self) -> None:
         """End it at once, as a failing machine would."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
@@ -170,13 +183,13 @@ class PostgreSQL:
 
 
 @contextmanager
-def running() -> Iterator[PostgreSQL]:
+def running(port: int | None = None) -> Iterator[PostgreSQL]:
     """Yield a PostgreSQL in a folder of its own, and leave nothing behind."""
     # A database is a thousand files: to make and to delete those of a hundred tests takes a minute on a disk.
     room = shutil.disk_usage(MEMORY).free if MEMORY.exists() else 0
     with tempfile.TemporaryDirectory(prefix="tamis-pg-", dir=MEMORY if room > ROOM else None) as folder:
         Path(folder).chmod(0o755)  # it may be another user
-        one = PostgreSQL(Path(folder))
+        one = PostgreSQL(Path(folder), port)
         try:
             yield one
         finally:

@@ -118,6 +118,6 @@ class Database:
                 self.close()
 
     def _text(self, error: BaseException | None) -> str:
-        where = str(self._file or self._url.render_as_string(hide_password=True))
+        where = str(self._file or dialect.shown(self._url))
         lines = str(error).splitlines() or [type(error).__name__]
         return f"{where}: {lines[0]}"

@@ -74,6 +74,11 @@ def parse(url: str) -> URL:
     return parsed
 
 
+def shown(url: URL) -> str:
+    """Return a URL without its passwords."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
+
+
 def is_sqlite(url: URL) -> bool:
     """Tell whether a URL is of an SQLite file."""
     return url.get_backend_name() == "sqlite"

@@ -39,7 +39,7 @@ def prepare(settings: Settings) -> None:
 def describe(settings: Settings) -> str:
     """Return a sentence on the database, which is not changed; raise StoreUnavailable."""
     url = dialect.parse(settings.url)
-    shown = url.render_as_string(hide_password=True)
+    shown = dialect.shown(url)
     with contextlib.closing(Database(settings)) as database:
         if not database.exists:
             dialect.check_folder(url)
