@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -55,18 +56,13 @@ def faults(config: Config) -> list[tuple[Kind, str | None]]:
 def config(tmp_path: Path) -> Config:
     """Return a configuration whose store has tickets of three days, the last one open."""
     made = make_config(tmp_path)
-    for day in range(DAYS):
-        for commit in range(6):
-            accounts = ("bob@example.org", "anna@example.org", None)
-            add(
-                made,
-                [
-                    make_ticket(
-                        one, message_id=f"<{commit}@example.net>", milliseconds=NOON + day * DAY + commit
-                    )
-                    for one in accounts
-                ],
-            )
+    accounts = ("bob@example.org", "anna@example.org", None)
+    with contextlib.closing(Database(made.store)) as database:
+        for day, commit in itertools.product(range(DAYS), range(6)):
+            message_id, moment = f"<{commit}@example.net>", NOON + day * DAY + commit
+            some = [make_ticket(one, message_id=message_id, milliseconds=moment) for one in accounts]
+            with database.writing() as connection:
+                tickets.add(connection, tickets.rows(some))
     return made
 
 

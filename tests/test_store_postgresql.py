@@ -355,6 +355,18 @@ def test_database_of_another_encoding_is_refused(postgresql: PostgreSQL, tmp_pat
         parts.prepare_store(config)
 
 
+def test_nodes_that_start_together_migrate_once(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    name = postgresql.new()
+    (tmp_path / URL).write_text(postgresql.url(name))
+    config = configuration.load(str(write_config(tmp_path)))
+
+    together(*(threading.Thread(target=parts.prepare_store, args=[config]) for _ in range(4)))
+
+    assert stored(config, "SELECT * FROM counter") == [("settings", 0)]
+    assert len(parts.installation_key(config)) == 32
+    postgresql.drop(name)
+
+
 def test_numbers_of_chains_have_no_gap_after_a_commit_that_failed(config: Config) -> None:
     with writers(config, 2) as (first, second):
         with contextlib.suppress(StoreUnavailable), first.adding() as connection:

@@ -193,7 +193,6 @@ def test_preparing_a_ready_database_waits_for_no_lock(tmp_path: Path) -> None:
         parts.prepare_store(config)
 
 
-@on_every_empty_store
 def test_concurrent_starts_migrate_once(tmp_path: Path) -> None:
     path = write_config(tmp_path)
     code = "import sys; from tamis import config; from tamis.service import parts\n"
