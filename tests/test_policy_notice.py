@@ -169,6 +169,10 @@ SAID: tuple[tuple[Mapping[str, object], str], ...] = (
     ({}, "The content of mail is not kept"),
     ({"tickets__fields": ["size", "client_address"]}, "Besides: the IP address of the computer that"),
     ({"tickets__pseudonymise_after": "6 months"}, "After 6 months keyed hashes take the place"),
+    (
+        {"tickets__pseudonymise_after": "6 months", "tickets__fields": ["client_address"]},
+        "Subject and IP address are then deleted from it.",
+    ),
     ({"metrics__file": "/run/tamis/tamis.prom"}, "Counts of all mail together"),
     # Who sees it, what leaves, and rights.
     ({}, "No authority: the filter is set up to disclose nothing."),

@@ -101,6 +101,9 @@ TRUE_WHERE: Mapping[str, Callable[[Config], bool]] = {
     "The content of mail is not kept": lambda config: "subject" not in config.tickets.fields,
     "the IP address of the computer": lambda config: "client_address" in config.tickets.fields,
     "keyed hashes take the place of the addresses": lambda config: config.tickets.period is not None,
+    "Subject and IP address are then deleted": lambda config: (
+        config.tickets.period is not None and bool(set(config.tickets.fields) & {"subject", "client_address"})
+    ),
     "No authority: the filter": lambda config: not config.legal.jurisdictions,
     "Nothing. The filter opens no connection": lambda config: not away(config),
     "You are told by mail when": lambda config: bool(config.notices.smtp),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ from tamis.judgement import milliseconds_now
 from tamis.retention.period import DAY
 from tamis.store import receipts, verification
 from tamis.store.database import Database
+from tamis.store.pseudonyms import is_pseudonymous
 
 ANNA, BOB = "anna@example.org", "bob@example.org"
 KILLS = int(os.environ.get("TAMIS_KILLS", "10"))  # of each
@@ -85,7 +87,7 @@ def watch(database: Database, seen: Callable[[], int]) -> None:
 def settled(folder: Path, age: int) -> Config:
     """Return a store with tickets of an age in days, and one of bob's."""
     folder.mkdir()
-    config = make_config(folder)
+    config = make_config(folder, more='[tickets]\npseudonymise_after = "6 months"')
     write_settings(config, ANNA, antispam="off")
     keep(config, [make_ticket(ANNA, milliseconds=NOW - age * DAY + number) for number in range(TICKETS)])
     keep(config, [make_ticket(BOB, milliseconds=NOW - DAY)])
@@ -112,6 +114,36 @@ def test_killed_at_any_point_nothing_is_half_done(tmp_path: Path, work: Work, ag
         assert work is purge_all or is_meant or len(stored(config)) in (1, TICKETS + 1)
 
     assert struck == KILLS
+
+
+def test_killed_while_it_writes_pseudonyms_no_ticket_is_lost_or_double(tmp_path: Path) -> None:
+    chance = random.Random(SEED)  # noqa: S311
+    ends = points(purge_all, settled(tmp_path / "whole", 200))
+    struck = 0
+    for number in range(2 * KILLS):
+        if struck >= KILLS:
+            break
+        config = settled(tmp_path / str(number), 200)
+        struck += killed(purge_all, config, chance.randrange(ends))
+        with contextlib.closing(Database(config.store)) as database:
+            has_all(database, config)
+            purge_all(database, config)
+            assert has_all(database, config) == TICKETS
+
+    assert struck == KILLS
+
+
+def has_all(database: Database, config: Config) -> int:
+    """See that all tickets are there as they are found, and counted; return how many have pseudonyms."""
+    bodies = [json.loads(str(body)) for (body,) in stored(config, "SELECT body FROM ticket")]
+    hidden = [one for one in bodies if is_pseudonymous(one)]
+    with database.reading() as connection:
+        receipt = [one for body in receipts.find(connection) for one in body["pseudonymised"]]
+
+    assert verification.verify(database).faults == 0
+    assert len(bodies) == len(stored(config, "SELECT ticket FROM ticket_account")) == TICKETS + 1
+    assert sum(one["count"] for one in receipt) == len(hidden)
+    return len(hidden)
 
 
 def is_clean(database: Database, config: Config) -> None:

@@ -193,9 +193,6 @@ def _tickets(config: Config) -> Iterator[Line]:
 def _retention(config: Config) -> Iterator[Line]:
     """Say how long records are to be kept, and which promises the operator's own figures break."""
     yield Line("retention", Status.OK, summary(config.rules))
-    if config.tickets.period is not None:
-        text = "tickets.pseudonymise_after: addresses are not replaced yet"
-        yield Line("retention", Status.WARNING, text)
     yield from (Line("retention", Status.WARNING, text) for text in remarks(config.rules))
 
 

@@ -13,10 +13,12 @@ from tamis.config import Config
 from tamis.desk import purge
 from tamis.desk.purge import ClockLeap, Oldest, Pace, Purge
 from tamis.judgement import milliseconds_now
+from tamis.retention.due import Action
 from tamis.store.database import Database
 from tamis.ticket import timestamp
 
-ABOUT = """The times are those of [retention]. A purge may be killed and run again at any time; mail goes on
+ABOUT = """The times are those of [retention]. Addresses in tickets that stay are replaced by keyed hashes
+after tickets.pseudonymise_after. A purge may be killed and run again at any time; mail goes on
 meanwhile. Exit status 1: nothing was purged, as the clock is 400 days or more beyond the last purge."""
 LOG_STAYS = "somebody reads for long: the database's log still holds what was deleted, until the next purge"
 PAGES_STAY = "free pages stay in the file, overwritten: it was made before they could be given back"
@@ -59,6 +61,8 @@ def _purge(args: argparse.Namespace, config: Config, database: Database) -> int:
         )
         return 0
     print_lines("would purge" if args.dry_run else "purged", work.tally.lines())
+    if hidden := work.tally.lines(Action.PSEUDONYMISE):
+        print_lines("would pseudonymise" if args.dry_run else "pseudonymised", hidden)
     for one in left:
         print(f"oldest class={one['class']} time={one['time']} gone_by={one['gone_by'] or 'never'}")
     return 0
@@ -74,7 +78,7 @@ def clean_up(database: Database, pace: Pace) -> None:
 
 
 def print_lines(word: str, lines: Sequence[Mapping[str, object]]) -> None:
-    """Print what went, a line for each class and rule."""
+    """Print what was done, a line for each class and rule."""
     for one in lines:
         ages = f"oldest={one['oldest']} newest={one['newest']}"
         print(f"{word} class={one['class']} count={one['count']} {ages} rule={one['rule']}")

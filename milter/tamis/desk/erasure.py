@@ -6,10 +6,10 @@ That it is to be erased is written first: killed at any point after, the next pu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tamis.desk import notices
-from tamis.desk.judging import Judged, judge
+from tamis.desk.judging import Judge, Judged
 from tamis.desk.purge import KINDS, Pace, Purge
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Reason
@@ -75,16 +75,17 @@ def _ends(stays: Sequence[Kept]) -> dict[RecordClass, int]:
 
 
 def _left(database: Database, address: str, rules: Rules, now: int) -> Iterator[tuple[RecordClass, Judged]]:
+    judge = Judge(replace(rules, pseudonymise=None), now)  # what gets pseudonyms meanwhile stays
     with database.reading() as connection:
         kind = RecordClass.ACCOUNT
-        own = judge(connection, kind, candidates.account_of(connection, address), rules, now)
+        own = judge.judge(connection, kind, candidates.account_of(connection, address))
         yield from ((kind, one) for one in own if not one.is_due)
     for kind in OWN:
         after = ""
         while True:
             with database.reading() as connection:
                 page = candidates.page(connection, kind, address, after=after, before=None)
-                judged = judge(connection, kind, page, rules, now)
+                judged = judge.judge(connection, kind, page)
             if not page:
                 break
             yield from ((kind, one) for one in judged)

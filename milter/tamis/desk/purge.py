@@ -1,6 +1,7 @@
 """Purging: deletes what is due, in small transactions between which the milter's tickets get in.
 
-Each batch is judged once more by the transaction that deletes it, and counted in the receipt by the same one:
+Old tickets that stay get pseudonyms, likewise where these are wanted. Each batch is judged once more by the
+transaction that changes it, and counted in the receipt by the same one:
 killed at any point, the next purge goes on.
 """
 
@@ -12,18 +13,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from tamis.desk.judging import Judged, judge, rule
+from tamis.desk.judging import Judge, Judged, rule
 from tamis.desk.tally import Tally
 from tamis.retention.classes import Clock, RecordClass
-from tamis.retention.due import Owner, aged, may_be_due
+from tamis.retention.due import Action, Owner, aged, hidden_before, may_be_due
 from tamis.retention.period import DAY
 from tamis.retention.rules import Bound, Key, Rules
-from tamis.store import candidates, copies, forgetting, receipts, removal, space
+from tamis.store import candidates, copies, forgetting, receipts, removal, rewriting, space
 from tamis.store.candidates import Candidate
 from tamis.store.database import Database
 from tamis.ticket import first_id, timestamp
 
-AT_ONCE = 50  # records that are deleted in one transaction: milliseconds
+AT_ONCE = 50  # records that are deleted, or written anew, in one transaction: milliseconds
 SHARE = 4  # times as long as a transaction took it is left to others after it
 SHORTEST = 0.005  # seconds of pause
 LEAP = 400 * DAY  # since the last purge; a clock that says so has more likely gone wrong
@@ -85,6 +86,7 @@ class Purge:
         self._rules = rules
         self._now = now
         self._pace = pace
+        self._judge = Judge(rules, now)
         # A key counts no more from the time on that is as long ago as it is remembered.
         guard = rules.figures[Key(RecordClass.COPY_GUARD, Clock.AGE, Bound.CEILING)].period
         self._guarded = now - (guard.shortest() if guard else now)
@@ -96,6 +98,7 @@ class Purge:
             self.tally.write(connection)
         for kind, pages in self._walk():
             self.delete(kind, pages)
+        self._pseudonymise()
         for address in self._accounts():
             self.forget(address)
         self._forget_copies()
@@ -115,6 +118,10 @@ class Purge:
             for page in pages:
                 with self._database.reading() as connection:
                     self._count(kind, self._due(connection, kind, page))
+        for page in self._clear():
+            with self._database.reading() as connection:
+                action, kind = Action.PSEUDONYMISE, RecordClass.TICKET
+                self._count(kind, self._due(connection, kind, page, action), action)
         for address in self._accounts():
             with self._database.reading() as connection:
                 if forgetting.is_due(connection, address):
@@ -128,13 +135,17 @@ class Purge:
 
     def delete(self, kind: RecordClass, pages: Pages) -> None:
         """Delete what is due of pages of a class."""
+        self._carry_out(Action.DELETE, kind, pages)
+
+    def _carry_out(self, action: Action, kind: RecordClass, pages: Pages) -> None:
+        """Do to pages of a class what is due."""
         for page in pages:
             with self._database.reading() as connection:
-                due = [one.record for one in self._due(connection, kind, page)]
+                due = [one.record for one in self._due(connection, kind, page, action)]
             for start in range(0, len(due), AT_ONCE):
                 begun = self._pace.clock()
                 with self._database.writing() as connection:
-                    self._delete(connection, kind, due[start : start + AT_ONCE])
+                    self._act(connection, action, kind, due[start : start + AT_ONCE])
                 space.relieve(self._database)
                 self._pace.after(begun)
 
@@ -173,8 +184,22 @@ class Purge:
         free = aged(kind, Bound.FLOOR, self._rules, self._now)
         for address in sorted(walked):
             for page in self._pages(kind, address, young, free):
+                with self._database.reading() as connection:
+                    named = self._judge.named(connection, page)
                 # As long as one of its accounts may keep it, it stays.
-                yield [one for one in page if one.accounts <= walked and address == min(one.accounts)]
+                yield [one for one in named if one.accounts <= walked and address == min(one.accounts)]
+
+    def _pseudonymise(self) -> None:
+        self._carry_out(Action.PSEUDONYMISE, RecordClass.TICKET, self._clear())
+        if self.tally.lines(Action.PSEUDONYMISE):
+            rewriting.finish(self._database)
+
+    def _clear(self) -> Pages:
+        """Return tickets whose addresses may have to be replaced."""
+        before = hidden_before(self._rules, self._now)
+        if before is not None:
+            for page in self._pages(RecordClass.TICKET, None, "", before):
+                yield [one for one in page if not one.is_pseudonymous]
 
     def _pages(self, kind: RecordClass, owner: str | None, after: str, before: int | None) -> Pages:
         while True:
@@ -185,19 +210,33 @@ class Purge:
             yield page
             after = page[-1].id
 
-    def _due(self, connection: Connection, kind: RecordClass, found: Sequence[Candidate]) -> list[Judged]:
-        return [one for one in judge(connection, kind, found, self._rules, self._now) if one.is_due]
+    def _due(
+        self,
+        connection: Connection,
+        kind: RecordClass,
+        found: Sequence[Candidate],
+        action: Action = Action.DELETE,
+    ) -> list[Judged]:
+        return [one for one in self._judge.judge(connection, kind, found) if one.verdict.action is action]
 
-    def _delete(self, connection: Connection, kind: RecordClass, found: Sequence[Candidate]) -> None:
-        there = candidates.there(connection, kind, [one.id for one in found])
-        due = self._due(connection, kind, [one for one in found if one.id in there])
-        candidates.remove(connection, kind, [one.record.id for one in due])
-        self._count(kind, due)
+    def _act(
+        self, connection: Connection, action: Action, kind: RecordClass, found: Sequence[Candidate]
+    ) -> None:
+        is_deleted = action is Action.DELETE
+        ids = [one.id for one in found]
+        there = candidates.there(connection, kind, ids) if is_deleted else candidates.clear(connection, ids)
+        due = self._due(connection, kind, [one for one in found if one.id in there], action)
+        ids = [one.record.id for one in due]
+        if is_deleted:
+            candidates.remove(connection, kind, ids)
+        else:
+            rewriting.pseudonymise(connection, ids)
+        self._count(kind, due, action)
         self.tally.write(connection)
 
-    def _count(self, kind: RecordClass, due: Sequence[Judged]) -> None:
+    def _count(self, kind: RecordClass, due: Sequence[Judged], action: Action = Action.DELETE) -> None:
         for one in due:
-            self.tally.add(kind.value, rule(kind, one.verdict, self._rules), [one.record.time])
+            self.tally.add(kind.value, rule(kind, one.verdict, self._rules), [one.record.time], action)
 
     def _accounts(self) -> list[str]:
         with self._database.reading() as connection:

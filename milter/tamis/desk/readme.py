@@ -18,6 +18,7 @@ manifest.json    the number of records and the SHA-256 of each file
 
 Times are in UTC. In CSV and XLSX an apostrophe stands before what a spreadsheet could take for a
 formula, and cells of an XLSX end after 32,767 characters. The JSON has all as it is.
+In old tickets what ends in "@pseudonym.invalid" stands for an address, or for a message-ID.
 
 
 VOS DONNÉES
@@ -35,5 +36,6 @@ manifest.json    le nombre d'enregistrements et l'empreinte SHA-256 de chaque fi
 
 Les heures sont en UTC. Dans les fichiers CSV et XLSX, une apostrophe précède ce qu'un tableur pourrait
 prendre pour une formule, et les cellules d'un XLSX s'arrêtent à 32 767 caractères. Le JSON contient tout
-tel quel.
+tel quel. Dans les anciens tickets, ce qui finit par « @pseudonym.invalid » remplace une adresse, ou
+l'identifiant d'un message (Message-ID).
 """

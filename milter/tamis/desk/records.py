@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from tamis.accounts import Accounts
 from tamis.desk.cells import Cell
-from tamis.desk.view import OF_THE_MESSAGE, view
+from tamis.desk.view import OF_THE_MESSAGE, reveal, view
 from tamis.preferences import KEYS, effective
 from tamis.retention.classes import RecordClass
-from tamis.store import owners, records, settings, tickets
+from tamis.store import owners, pseudonyms, records, settings, tickets
 from tamis.store.changes import TAMIS, USER
 from tamis.store.tickets import Query
 from tamis.ticket import LATEST, time_of, timestamp
@@ -114,8 +114,9 @@ def _setting_rows(setting: Object) -> Iterator[Sequence[Cell]]:
 
 def mail(connection: Connection, address: str, *, since: int = 0, until: int) -> Iterator[Object]:
     """Return what an account may see of its tickets of a time in Unix ms, oldest first."""
+    _, pseudonym = pseudonyms.names(connection, address)
     for text in tickets.find(connection, Query(address, since=since, until=until)):
-        yield view(json.loads(text), address)
+        yield view(reveal(json.loads(text), address, pseudonym), address)
 
 
 def _ticket_rows(ticket: Object) -> Iterator[Sequence[Cell]]:

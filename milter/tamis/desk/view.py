@@ -13,6 +13,16 @@ from tamis.ticket import Direction
 OF_THE_MESSAGE = ("id", "time", "direction", "mode", "message_id", "queue_id", "sender", *map(str, Field))
 
 
+def reveal(ticket: Mapping[str, Any], account: str, pseudonym: str) -> dict[str, Any]:
+    """Return a ticket with an account's own address where its pseudonym stands; others' stay."""
+
+    def shown(one: Mapping[str, Any], *names: str) -> dict[str, Any]:
+        return {**one, **{name: account for name in names if one[name] == pseudonym}}
+
+    recipients = [shown(one, "address", "account") for one in ticket["recipients"]]
+    return {**shown(ticket, "sender", "sender_account"), "recipients": recipients}
+
+
 def view(ticket: Mapping[str, Any], account: str) -> dict[str, Any]:
     """Return what a ticket (its JSON object) says to an account; never by which means others got theirs.
 

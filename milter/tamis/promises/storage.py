@@ -123,9 +123,12 @@ def _ticket(terms: Terms, say: Speech) -> Iterator[str]:
     if named := [say.gettext(name) for field, name in FIELDS.items() if field in terms.fields]:
         yield say.gettext("Besides: {fields}.").format(fields=say.all_of(named))
     if terms.pseudonymise:
-        yield say.gettext("After {period} keyed hashes take the place of the addresses in a ticket.").format(
-            period=say.period(terms.pseudonymise)
-        )
+        yield say.gettext(
+            "After {period} keyed hashes take the place of the addresses and the message-ID in a ticket. "
+            "With the key, which we keep, it can still be found by an address that is known, such as yours."
+        ).format(period=say.period(terms.pseudonymise))
+        if {Field.SUBJECT, Field.CLIENT_ADDRESS} & set(terms.fields):
+            yield say.gettext("Subject and IP address are then deleted from it.")
     yield say.gettext(
         "So that nobody can forge tickets they are sealed by hashes. Of a ticket that is deleted the hash, "
         "from which nothing can be read, stays until the last one of its day is gone."

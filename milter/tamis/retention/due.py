@@ -130,6 +130,14 @@ def aged(kind: RecordClass, bound: Bound, rules: Rules, now: int) -> int | None:
     return None if figure is None else now + lead - figure.shortest() + 1
 
 
+def hidden_before(rules: Rules, now: int) -> int | None:
+    """Return before when tickets were made whose addresses may have to be replaced; None for none.
+
+    Some days too late for some, likewise.
+    """
+    return None if rules.pseudonymise is None else now - rules.pseudonymise.shortest() + 1
+
+
 def to_be_warned(owner: Owner, rules: Rules, now: int) -> bool:
     """Return whether nobody has signed in to an account for so long that its user must be told."""
     last = _last_sign_in(owner)

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, delete, func, or_, select
 
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Owner
-from tamis.store import content, dialect, owners, records, removal
+from tamis.store import content, dialect, owners, pseudonyms, records, removal, tickets
 from tamis.store.chunks import chunks
 from tamis.store.schema import account, hold, legal_act, receipt, ticket, ticket_account
 from tamis.ticket import first_id, time_of
@@ -27,6 +27,7 @@ class Candidate:
     id: str
     time: int  # Unix ms
     accounts: frozenset[str]
+    is_pseudonymous: bool = False  # or cannot be made so
 
 
 Page = Sequence[Candidate]
@@ -34,9 +35,14 @@ Page = Sequence[Candidate]
 
 def dated(connection: Connection) -> dict[str, Owner]:
     """Return the accounts with a date by which their records may be due before their age."""
+    return owners.owners(connection, dated_addresses(connection))
+
+
+def dated_addresses(connection: Connection) -> Sequence[str]:
+    """Return the addresses of these accounts."""
     dates = (account.c.closed, account.c.erasure, account.c.restricted, account.c.warned)
     statement = select(account.c.address).where(or_(*(date.is_not(None) for date in dates)))
-    return owners.owners(connection, connection.execute(statement).scalars().all())
+    return connection.execute(statement).scalars().all()
 
 
 def page(
@@ -78,22 +84,26 @@ def _nobodys(connection: Connection, name: Column[str], *, after: str, before: i
 def _tickets(connection: Connection, owner: str | None, *, after: str, before: int | None) -> Page:
     name = ticket.c.id if owner is None else ticket_account.c.ticket
     statement = select(ticket.c.id, dialect.octets(connection, ticket.c.body)).where(name > after)
-    if owner is not None:
-        statement = statement.join(ticket_account, ticket_account.c.ticket == ticket.c.id)
-        statement = statement.where(ticket_account.c.account == owner)
     if before is not None:
         statement = statement.where(name < first_id(before))
-    rows = connection.execute(statement.order_by(name).limit(PAGE)).all()
-    return [Candidate(row.id, time_of(row.id), _accounts(connection, row.id, row.body)) for row in rows]
+    if owner is None:
+        rows = connection.execute(statement.order_by(name).limit(PAGE)).all()
+    else:
+        rows = connection.execute(tickets.about(statement, pseudonyms.names(connection, owner))).all()
+    return [_ticket(connection, row.id, row.body) for row in rows]
 
 
-def _accounts(connection: Connection, ticket_id: str, body: bytes) -> frozenset[str]:
+def _ticket(connection: Connection, ticket_id: str, body: bytes) -> Candidate:
+    time = time_of(ticket_id)
     told = content.read(body)
     if told is not None:
-        return told.accounts
+        # Who has changed its ID has left nothing that could be written anew.
+        hidden = told.is_pseudonymous or told.id != ticket_id
+        return Candidate(ticket_id, time, told.accounts, hidden)
     # Made unreadable by somebody else: whom it was about stands only where it takes long to look.
     about = select(ticket_account.c.account).where(ticket_account.c.ticket == ticket_id)
-    return frozenset(connection.execute(about).scalars())
+    accounts = frozenset(connection.execute(about).scalars())
+    return Candidate(ticket_id, time, accounts, is_pseudonymous=True)
 
 
 def account_of(connection: Connection, address: str) -> Page:
@@ -108,6 +118,14 @@ def there(connection: Connection, kind: RecordClass, ids: Sequence[str]) -> froz
     name = _name(kind)
     found = (connection.execute(select(name).where(name.in_(some))).scalars() for some in chunks(ids))
     return frozenset(one for some in found for one in some)
+
+
+def clear(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Return those IDs of tickets that are there without pseudonyms, in a transaction that writes them."""
+    columns = select(ticket.c.id, dialect.octets(connection, ticket.c.body)).with_for_update()
+    found = (connection.execute(columns.where(ticket.c.id.in_(some))).all() for some in chunks(ids))
+    told = (_ticket(connection, row.id, row.body) for some in found for row in some)
+    return frozenset(one.id for one in told if not one.is_pseudonymous)
 
 
 def oldest(connection: Connection, kind: RecordClass) -> int | None:

@@ -1,4 +1,7 @@
-"""Counts of each account's records, by class: those that were there in a time, and those made in it."""
+"""Counts of each account's records, by class: those that were there in a time, and those made in it.
+
+Tickets with pseudonyms are counted for the accounts that bear these.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Select, case, func, literal, select, union_all
 
 from tamis.retention.classes import RecordClass
+from tamis.store import pseudonyms
 from tamis.store.owners import COLUMNS, Status, status_of
+from tamis.store.pseudonyms import is_pseudonym
 from tamis.store.records import TABLES
 from tamis.store.schema import account, ticket_account
 from tamis.ticket import first_id
@@ -40,7 +45,51 @@ class Holder:
 
 
 def count(connection: Connection, *, since: int, until: int) -> Iterator[Holder]:
-    """Return the accounts of which there were records in a time, by address: Unix ms, until exclusive."""
+    """Return the accounts of which there were records in a time, by address: Unix ms, until exclusive.
+
+    After them come those of whom only tickets with pseudonyms tell, by these where nothing tells the address.
+    """
+    made = pseudonyms.get(connection)
+    hidden = dict(_hidden(connection, since=since, until=until))
+    for one in _counts(connection, since=since, until=until):
+        if is_pseudonym(one.account):
+            continue
+        more = hidden.pop(made.of(one.account), None)
+        yield one if more is None else _with_tickets(one, more)
+    if hidden:
+        names = {
+            made.of(address): address for address in _addresses(connection) if made.of(address) in hidden
+        }
+        found = [
+            Holder(names.get(one, one), None, {RecordClass.TICKET: more}) for one, more in hidden.items()
+        ]
+        yield from sorted(found, key=lambda holder: (holder.account in hidden, holder.account))
+
+
+def _hidden(connection: Connection, *, since: int, until: int) -> Iterator[tuple[str, Count]]:
+    """Return the counts of tickets by pseudonym, all of which are in memory at once."""
+    statement = _dated(RecordClass.TICKET, since=since, until=until)
+    statement = statement.where(ticket_account.c.account.like(f"%@{pseudonyms.DOMAIN}"))
+    for row in connection.execute(statement):
+        if is_pseudonym(row.about):
+            yield row.about, Count(row.there, row.made)
+
+
+def _with_tickets(one: Holder, more: Count) -> Holder:
+    clear = one.records.get(RecordClass.TICKET, Count(0, 0))
+    both = Count(clear.there + more.there, clear.made + more.made)
+    return Holder(one.account, one.status, {**one.records, RecordClass.TICKET: both})
+
+
+def _addresses(connection: Connection) -> Iterator[str]:
+    """Return all addresses that are known now."""
+    columns = (account.c.address, *(about for about, _ in DATED.values()))
+    for about in columns:
+        yield from connection.execute(select(about).distinct()).scalars()
+
+
+def _counts(connection: Connection, *, since: int, until: int) -> Iterator[Holder]:
+    """Return the counts as they stand."""
     parts = [_dated(kind, since=since, until=until) for kind in DATED]
     parts.append(
         _counted(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from tamis.store.pseudonyms import is_pseudonymous
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -13,6 +15,7 @@ class Content:
     id: str
     message_id: str | None
     accounts: frozenset[str]
+    is_pseudonymous: bool
 
 
 def read(body: bytes) -> Content | None:
@@ -20,8 +23,9 @@ def read(body: bytes) -> Content | None:
     try:
         value = json.loads(body)
         named = [value["sender_account"], *(one["account"] for one in value["recipients"])]
-        found = Content(value["id"], value["message_id"], frozenset(one for one in named if one is not None))
+        accounts = frozenset(one for one in named if one is not None)
+        found = Content(value["id"], value["message_id"], accounts, is_pseudonymous(value))
         "".join((found.id, found.message_id or "", *found.accounts)).encode()  # half a character is no text
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     return found

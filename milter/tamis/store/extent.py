@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from tamis.retention.classes import RecordClass
+from tamis.store import pseudonyms
 from tamis.store.census import DATED
 from tamis.store.schema import account
 from tamis.ticket import time_of
@@ -29,8 +30,9 @@ def extents(connection: Connection, address: str) -> Iterator[Extent]:
     made = connection.execute(created).scalar_one_or_none()
     if made is not None:
         yield Extent(RecordClass.ACCOUNT, 1, made, made)
+    names = pseudonyms.names(connection, address)
     for kind, (about, record) in DATED.items():
-        counted = select(func.count(), func.min(record), func.max(record)).where(about == address)
+        counted = select(func.count(), func.min(record), func.max(record)).where(about.in_(names))
         count, oldest, newest = connection.execute(counted).one()
         if count:
             yield Extent(kind, count, time_of(oldest), time_of(newest))

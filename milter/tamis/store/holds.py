@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
@@ -30,6 +30,12 @@ def add(connection: Connection, hold_id: str, account: str, until: int) -> None:
 def release(connection: Connection, hold_id: str, *, now: int) -> None:
     """End a hold before its time."""
     connection.execute(update(hold).where(hold.c.id == hold_id).values(released=now))
+
+
+def accounts(connection: Connection) -> Sequence[str]:
+    """Return the accounts under holds that were not released."""
+    statement = select(hold.c.account).distinct().where(hold.c.released.is_(None))
+    return connection.execute(statement).scalars().all()
 
 
 def find(connection: Connection, hold_id: str | None = None) -> Iterator[Hold]:

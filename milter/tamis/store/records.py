@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, exists, select
 
 from tamis.retention.classes import RecordClass
+from tamis.store import pseudonyms
 from tamis.store.schema import account, consent, session, setting_change, ticket_account
 from tamis.ticket import first_id
 
@@ -36,14 +37,15 @@ def find(
 
 def exist(connection: Connection, owner: str) -> bool:
     """Tell whether there is, or was, an account of an address (lower case), or a record about it."""
-    return _any(connection, owner, account.c.address) or about(connection, owner)
+    return _any(connection, [owner], account.c.address) or about(connection, owner)
 
 
 def about(connection: Connection, owner: str) -> bool:
-    """Tell whether there is a record about an address (lower case)."""
+    """Tell whether there is a record about an address (lower case), or its pseudonym."""
+    names = pseudonyms.names(connection, owner)
     columns = (ticket_account.c.account, *(table.c.account for table in TABLES.values()))
-    return any(_any(connection, owner, one) for one in columns)
+    return any(_any(connection, names, one) for one in columns)
 
 
-def _any(connection: Connection, owner: str, column: Column[str]) -> bool:
-    return bool(connection.execute(select(exists().where(column == owner))).scalar_one())
+def _any(connection: Connection, names: Sequence[str], column: Column[str]) -> bool:
+    return bool(connection.execute(select(exists().where(column.in_(names)))).scalar_one())

@@ -11,7 +11,8 @@ from tamis.store.schema import secret
 
 INSTALLATION = "installation"  # of the hashes of copies
 SEALING = "sealing"  # of the days of tickets, for Ed25519
-NAMES = (INSTALLATION, SEALING)
+PSEUDONYMS = "pseudonyms"  # of the hashes in place of addresses
+NAMES = (INSTALLATION, SEALING, PSEUDONYMS)
 LENGTH = 32  # octets, as many as SHA-256 returns (RFC 2104 section 3), and as Ed25519 takes (RFC 8032)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Column, Connection, Select, select
+from sqlalchemy import Connection, Executable, Select, select, union_all
 
-from tamis.store import chains, dialect
+from tamis.store import chains, dialect, pseudonyms
 from tamis.store.chains import Leaf
 from tamis.store.schema import ticket, ticket_account
 from tamis.ticket import Ticket, day_of, first_id
@@ -41,15 +42,29 @@ class Rows:
 
 def rows(given: Sequence[Ticket]) -> Rows:
     """Return the rows of tickets."""
+    return _rows((one.as_json(), one.accounts()) for one in given)
+
+
+def rewritten(given: Sequence[dict[str, Any]]) -> Rows:
+    """Return the rows of tickets that were taken out to be changed, as JSON objects."""
+    return _rows((one, _accounts(one)) for one in given)
+
+
+def _accounts(one: Mapping[str, Any]) -> frozenset[str]:
+    found = {one["sender_account"], *(outcome["account"] for outcome in one["recipients"])}
+    return frozenset(found - {None})
+
+
+def _rows(given: Iterable[tuple[Mapping[str, Any], frozenset[str]]]) -> Rows:
     tickets: list[dict[str, object]] = []
     leaves: list[Leaf] = []
     accounts: list[Mapping[str, object]] = []
-    for one in given:
-        body = _encode(one.as_json())
+    for one, about in given:
+        body = _encode(one)
         salt = os.urandom(chains.SALT)
-        tickets.append({"id": one.id, "message_id": one.message_id, "body": body, "salt": salt})
-        leaves.append(Leaf(one.id, day_of(one.id), chains.leaf(salt, body.encode())))
-        accounts += ({"account": account, "ticket": one.id} for account in one.accounts())
+        tickets.append({"id": one["id"], "message_id": one["message_id"], "body": body, "salt": salt})
+        leaves.append(Leaf(one["id"], day_of(one["id"]), chains.leaf(salt, body.encode())))
+        accounts += ({"account": account, "ticket": one["id"]} for account in about)
     return Rows(tickets, leaves, accounts)
 
 
@@ -65,26 +80,36 @@ def add(connection: Connection, given: Rows) -> None:
 
 
 def find(connection: Connection, query: Query) -> Iterator[str]:
-    """Return the JSON objects of tickets, oldest first, a page at a time."""
-    name = ticket.c.id if query.account is None else ticket_account.c.ticket  # whose index answers the query
-    statement = _statement(query, name).order_by(name).limit(PAGE)
-    page = connection.execute(statement).all()
-    while page:
+    """Return the JSON objects of tickets, oldest first, a page at a time; also those with pseudonyms."""
+    after = ""
+    while page := connection.execute(_page(connection, query, after)).all():
         for row in page:
             yield row.body
-        page = connection.execute(statement.where(name > page[-1].id)).all()
+        after = page[-1].id
 
 
-def _statement(query: Query, name: Column[str]) -> Select[tuple[str, str]]:
-    statement = select(ticket.c.id, ticket.c.body)
-    if query.account is not None:
-        statement = statement.join(ticket_account, ticket_account.c.ticket == ticket.c.id)
-        statement = statement.where(ticket_account.c.account == query.account)
+def about(statement: Select[*tuple[Any, ...]], names: Sequence[str]) -> Executable:
+    """Return a statement's first rows of tickets about an account by one of its names, by ID.
+
+    Each name is looked up for itself, as an index gives only one name's tickets in their order.
+    """
+    joined = statement.join(ticket_account, ticket_account.c.ticket == ticket.c.id)
+    joined = joined.order_by(ticket_account.c.ticket).limit(PAGE)
+    pages = (joined.where(ticket_account.c.account == name).subquery() for name in names)
+    return union_all(*map(select, pages)).order_by("id").limit(PAGE)
+
+
+def _page(connection: Connection, query: Query, after: str) -> Executable:
+    name = ticket.c.id if query.account is None else ticket_account.c.ticket  # whose index answers the query
+    statement = select(ticket.c.id, ticket.c.body).where(name > after)
     if query.message_id is not None:
-        bare = query.message_id.strip().removeprefix("<").removesuffix(">")
-        statement = statement.where(ticket.c.message_id.in_([bare, f"<{bare}>"]))
+        bare = pseudonyms.bare(query.message_id)
+        hidden = pseudonyms.get(connection).of_message(bare)
+        statement = statement.where(ticket.c.message_id.in_([bare, f"<{bare}>", hidden]))
     if query.since is not None:
         statement = statement.where(name >= first_id(query.since))
     if query.until is not None:
         statement = statement.where(name < first_id(query.until))
-    return statement
+    if query.account is not None:
+        return about(statement, pseudonyms.names(connection, query.account))
+    return statement.order_by(name).limit(PAGE)
