@@ -5,12 +5,27 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.model_retention import NEVER, PROMISES, YEARS, Paper, Person, Promise, Span, Window, window
+from tests.years import (
+    BEGIN,
+    DAYS,
+    PEOPLE,
+    Event,
+    Making,
+    by_day,
+    events,
+    makings,
+    ms,
+    night,
+    note,
+    time_of,
+    was_in_time,
+)
 
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Action, Owner, Record, due, to_be_warned
@@ -18,51 +33,11 @@ from tamis.retention.period import Period
 from tamis.retention.presets import PRESETS
 from tamis.retention.rules import Rules, assemble
 
-DAYS = 5 * 365 + 2  # with a leap day, 2028-02-29
-BEGIN = datetime(2027, 1, 1, tzinfo=UTC)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PEOPLE = 3
 # Worlds per preset: 25 in the tests, 1,250 with --hypothesis-profile=many.
 EXAMPLES = settings.default.max_examples // 4 if settings.default else 25
 HIDDEN = {"": Span(months=6), "mailpro": Span(months=9)}  # presets without a floor of tickets by age
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that a person or an authority does."""
-
-    day: int
-    hour: int
-    what: str
-    person: int
-    days: int  # of a hold
-
-
-@dataclass(frozen=True)
-class Making:
-    """A record that is made."""
-
-    day: int
-    hour: int
-    kind: str
-    people: frozenset[int]
-
-
 WHAT = ("close", "reopen", "erase", "restrict", "lift", "hold", "sign_in", "disclose")
-people = st.integers(0, PEOPLE - 1)
-hours = st.integers(0, 23)
-events = st.builds(Event, st.integers(0, DAYS), hours, st.sampled_from(WHAT), people, st.integers(1, 900))
-makings = st.builds(
-    Making,
-    st.integers(0, DAYS),
-    hours,
-    st.sampled_from(sorted(set(RecordClass) - {RecordClass.COPY_GUARD})),
-    st.frozensets(people, min_size=0, max_size=2),
-)
-
-
-def ms(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+KINDS = sorted(set(RecordClass) - {RecordClass.COPY_GUARD})
 
 
 def ms_if(moment: datetime | None) -> int | None:
@@ -93,18 +68,6 @@ class World:
         """Let somebody do something; a person whose account is closed can only reopen it or be held."""
         person = self.people[event.person]
         match event.what:
-            case "close":
-                person.closed = person.closed or now
-            case "reopen" if person.closed:
-                person.closed, person.last_sign_in = None, now
-            case "sign_in" if not person.closed:
-                person.last_sign_in = now
-            case "erase":
-                person.erasure = now
-            case "restrict":
-                person.restricted = now
-            case "lift":
-                person.restricted = None
             case "hold":
                 until = now + timedelta(days=event.days)
                 for paper in self.papers:
@@ -112,6 +75,8 @@ class World:
                         paper.held_until = max(until, paper.held_until or until)
             case "disclose":
                 self.make(now, "legal_act", [event.person])
+            case _:
+                note(person, event.what, now)
         self.windows.clear()
 
     def warn(self, now: datetime) -> None:
@@ -129,8 +94,7 @@ class World:
                 continue
             known = self.windows.get(place) or window(paper, self.promises)
             self.windows[place] = known
-            in_time = known.must_go > now or max(known.guarded_until, paper.made) > last
-            assert in_time, f"{paper} is there between two purges, though it had to be gone"
+            was_in_time(paper, known, now, last)
             self._act(now, paper, known)
 
     def _act(self, now: datetime, paper: Paper, known: Window) -> None:
@@ -172,16 +136,10 @@ def record(paper: Paper) -> Record:
     )
 
 
-def night(day: int, minutes: int) -> datetime:
-    """Return when a timer runs that keeps the time of Paris, where it is 3 o'clock, and somewhat late."""
-    now = BEGIN + timedelta(days=day, minutes=minutes)
-    return now + timedelta(hours=1 if 4 <= now.month <= 10 else 2)
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 @given(
-    happened=st.lists(events, max_size=12),
-    made=st.lists(makings, min_size=1, max_size=12),
+    happened=st.lists(events(*WHAT), max_size=12),
+    made=st.lists(makings(*KINDS), min_size=1, max_size=12),
     outage=st.none() | st.integers(0, DAYS - 400),
     seed=st.integers(0, 10**6),
 )
@@ -191,10 +149,7 @@ def test_for_five_years_all_is_kept_and_purged_as_promised(
 ) -> None:
     world = World(rules_of(preset), PROMISES[preset], HIDDEN.get(preset))
     chance = random.Random(seed)  # noqa: S311 - for days on which the purge is late or left out
-    both: list[Event | Making] = [*happened, *made]
-    by_day: dict[int, list[Event | Making]] = {}
-    for one in sorted(both, key=lambda one: one.hour):
-        by_day.setdefault(one.day, []).append(one)
+    calendar = by_day([*happened, *made])
     for number in range(PEOPLE):
         world.make(BEGIN, "account", [number])
     last, missed = BEGIN, False
@@ -209,8 +164,8 @@ def test_for_five_years_all_is_kept_and_purged_as_promised(
             last = now
         elif away:
             last = NEVER  # what was over its ceiling meanwhile had nobody to delete it
-        for one in by_day.get(day, ()):
-            then = BEGIN + timedelta(days=day, hours=max(one.hour, 4))
+        for one in calendar.get(day, ()):
+            then = time_of(one)
             if isinstance(one, Making):
                 world.make(then, one.kind, one.people)
             else:

@@ -49,7 +49,7 @@ def _act(args: argparse.Namespace, config: Config, database: Database) -> int:
         with database.writing() as connection:
             before = settings.status(connection, name)
             if args.what is Act.RESTRICT or (is_known and before is None):
-                settings.make(connection, name)
+                settings.make(connection, name, now=now)
             changed = status.carry_out(
                 connection, name, args.what, actor=staff.operator(), notify=config.notices.is_on, now=now
             )

@@ -29,7 +29,7 @@ def put(
     """
     known = settings.own(connection, [address]).get(address)
     before = known or {}
-    settings.change(connection, address, values)
+    settings.change(connection, address, values, now=now)
     found = [Change(key, before.get(key), value) for key, value in values.items() if before.get(key) != value]
     changes.record(connection, address, found, actor=actor, now=now)
     if CONSENT in values:

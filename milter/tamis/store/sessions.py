@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 def sign_in(connection: Connection, address: str, kind: Kind, client: str | None, *, now: int) -> str:
     """Record a sign-in to an account, which is made where it is missing; return its ID."""
-    settings.make(connection, address)
+    settings.make(connection, address, now=now)
     owners.signed_in(connection, address, now=now)
     session_id = new_id(now)
     row = {"id": session_id, "account": address, "kind": kind.value, "address": client}

@@ -46,10 +46,10 @@ def status(connection: Connection, address: str) -> Status | None:
     return None if row is None else status_of(row)
 
 
-def make(connection: Connection, address: str) -> None:
-    """Make an account where it is missing or was erased."""
+def make(connection: Connection, address: str, *, now: int | None = None) -> None:
+    """Make an account where it is missing or was erased, now or at a Unix time in ms."""
     before = status(connection, address)
-    now = time.time_ns() // 1_000_000
+    now = time.time_ns() // 1_000_000 if now is None else now
     if before is None:
         connection.execute(insert(account), {"address": address, "created": now})
     elif before is Status.ERASED:
@@ -62,9 +62,11 @@ def make(connection: Connection, address: str) -> None:
     count_change(connection)
 
 
-def change(connection: Connection, address: str, values: Mapping[str, Value]) -> None:
-    """Set values of an account, which is made where it is missing or was erased."""
-    make(connection, address)
+def change(
+    connection: Connection, address: str, values: Mapping[str, Value], *, now: int | None = None
+) -> None:
+    """Set values of an account, which is made where it is missing or was erased, as by make()."""
+    make(connection, address, now=now)
     if values:
         mine = setting.c.account == address
         connection.execute(delete(setting).where(mine, setting.c.key.in_(list(values))))
