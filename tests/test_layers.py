@@ -12,7 +12,18 @@ PACKAGE = ROOT / "milter" / "tamis"
 
 # Lowest first; parts of one layer do not know each other, except where they stand in one word together.
 LAYERS = (
-    ("units", "address", "authres", "html", "decoding", "refusal", "section", "spelling", "words"),
+    (
+        "units",
+        "address",
+        "authres",
+        "html",
+        "decoding",
+        "prometheus",
+        "refusal",
+        "section",
+        "spelling",
+        "words",
+    ),
     ("mailboxes", "notices", "retention", "sockets"),
     ("mime",),
     ("message", "finding", "preferences", "ticket", "decision", "interfaces"),

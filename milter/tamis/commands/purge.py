@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tamis.commands import verbs
 from tamis.commands.options import Subparsers, common, print_json
 from tamis.commands.telling import attend
 from tamis.config import Config
-from tamis.desk import purge
+from tamis.desk import gauges, purge
 from tamis.desk.purge import ClockLeap, Oldest, Pace, Purge
 from tamis.judgement import milliseconds_now
 from tamis.retention.due import Action
@@ -54,7 +55,10 @@ def _purge(args: argparse.Namespace, config: Config, database: Database) -> int:
         work.run()
         attend(database, config)
         clean_up(database, pace)
-    left = [_oldest(one) for one in purge.oldest(database, config.rules)]
+    oldest = purge.oldest(database, config.rules)
+    if config.metrics.file and not args.dry_run:
+        _write_metrics(gauges.beside(config.metrics.file), oldest)
+    left = [_oldest(one) for one in oldest]
     if args.json:
         print_json(
             {"dry_run": args.dry_run, **work.tally.receipt(None if args.dry_run else now), "oldest": left}
@@ -66,6 +70,14 @@ def _purge(args: argparse.Namespace, config: Config, database: Database) -> int:
     for one in left:
         print(f"oldest class={one['class']} time={one['time']} gone_by={one['gone_by'] or 'never'}")
     return 0
+
+
+def _write_metrics(file: Path, oldest: Sequence[Oldest]) -> None:
+    """Write metrics.file's neighbour; what goes wrong with it is a warning, as all is purged."""
+    try:
+        gauges.write(file, oldest, finished=milliseconds_now())
+    except OSError as error:
+        print(f"tamis: {file} cannot be written: {error.strerror}", file=sys.stderr)
 
 
 def clean_up(database: Database, pace: Pace) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from tamis import __version__
+from tamis import __version__, prometheus
 from tamis.config import Config
 from tamis.service.families import BUILD, FAMILIES, SECONDS, Family, Kind, Labels
 from tamis.service.table import Table
 
 log = logging.getLogger(__name__)
 
-MODE = 0o644  # for whoever collects it: there is nothing in it but counts
 TYPES = {Kind.STATE: Kind.GAUGE, Kind.EACH: Kind.GAUGE}
 
 
@@ -36,7 +34,7 @@ def _lines(family: Family, table: Table, clamds: int) -> Iterator[str]:
     if family.kind is Kind.EACH:
         for slot, number in enumerate(table.each(family)):
             if number:
-                yield _line(family.name, family.labels, (str(slot),), number)
+                yield prometheus.line(family.name, family.labels, (str(slot),), number)
         return
     samples = family.samples[:clamds] if family.labels == ("clamd",) else family.samples
     for labels in samples:
@@ -47,30 +45,20 @@ def _lines(family: Family, table: Table, clamds: int) -> Iterator[str]:
             case Kind.STATE if not numbers[0]:
                 continue  # nobody has tried yet
             case Kind.STATE:
-                yield _line(family.name, family.labels, labels, int(numbers[0] > 0))
+                yield prometheus.line(family.name, family.labels, labels, int(numbers[0] > 0))
             case _:
                 shown = (__version__,) if family is BUILD else labels
-                yield _line(family.name, family.labels, shown, numbers[0])
+                yield prometheus.line(family.name, family.labels, shown, numbers[0])
 
 
 def _histogram(family: Family, labels: Labels, numbers: Sequence[float]) -> Iterator[str]:
     """Yield the buckets, each with those below it, then sum and count."""
     *buckets, total = numbers
     counts = list(accumulate(buckets))
-    for bound, count in zip((*map(_number, SECONDS), "+Inf"), counts, strict=True):
-        yield _line(f"{family.name}_bucket", (*family.labels, "le"), (*labels, bound), count)
-    yield _line(f"{family.name}_sum", family.labels, labels, total)
-    yield _line(f"{family.name}_count", family.labels, labels, counts[-1])
-
-
-def _line(name: str, labels: Labels, values: Labels, number: float) -> str:
-    # Values come from closed sets without quotes, backslashes and line ends: nothing to escape.
-    inside = ",".join(f'{label}="{value}"' for label, value in zip(labels, values, strict=True))
-    return f"{name}{{{inside}}} {_number(number)}" if inside else f"{name} {_number(number)}"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(value)
+    for bound, count in zip((*map(prometheus.shown, SECONDS), "+Inf"), counts, strict=True):
+        yield prometheus.line(f"{family.name}_bucket", (*family.labels, "le"), (*labels, bound), count)
+    yield prometheus.line(f"{family.name}_sum", family.labels, labels, total)
+    yield prometheus.line(f"{family.name}_count", family.labels, labels, counts[-1])
 
 
 class TextFile:
@@ -97,7 +85,7 @@ class TextFile:
         self._next = now + self._config.metrics.interval
         file = Path(self._config.metrics.file)
         try:
-            _replace(file, exposition(self._table, len(self._config.antivirus.clamd)))
+            prometheus.replace(file, exposition(self._table, len(self._config.antivirus.clamd)))
         except OSError as error:
             if not self._failed:
                 log.warning("metrics cannot be written file=%s error=%s", file, error.strerror)
@@ -112,19 +100,3 @@ class TextFile:
         if self._config.metrics.file:
             with contextlib.suppress(OSError):
                 Path(self._config.metrics.file).unlink()
-
-
-def _replace(file: Path, text: str) -> None:
-    """Put a text in a file's place at once: whoever reads it sees all of it, or all of the one before."""
-    # node_exporter reads only names that end in .prom.
-    draft = file.with_name(f"{file.name}.new")
-    draft.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  # never into what somebody else put there
-    try:
-        with os.fdopen(os.open(draft, flags, MODE), "w", encoding="ascii") as written:
-            os.fchmod(written.fileno(), MODE)  # whatever the umask
-            written.write(text)
-        draft.replace(file)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
