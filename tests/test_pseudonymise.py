@@ -201,7 +201,8 @@ def test_what_somebody_made_unreadable_stays_as_it_is(config: Config, database: 
 
 
 def test_two_purges_at_once_write_and_count_each_ticket_once(config: Config, database: Database) -> None:
-    keep(config, [to(BOB, number=number) for number in range(2 * purge.AT_ONCE)])
+    at_once = purge.AT_ONCE[Action.PSEUDONYMISE]
+    keep(config, [to(BOB, number=number) for number in range(2 * at_once)])
     others: list[tuple[int, int]] = []
 
     def another(_: float) -> None:  # after the first batch
@@ -212,7 +213,7 @@ def test_two_purges_at_once_write_and_count_each_ticket_once(config: Config, dat
     work = Purge(database, config.rules, now=NOON, pace=Pace(sleep=another))
     work.run()
 
-    assert (counted(work, Action.PSEUDONYMISE), others) == (purge.AT_ONCE, [(0, purge.AT_ONCE)])
+    assert (counted(work, Action.PSEUDONYMISE), others) == (at_once, [(0, at_once)])
     assert verification.verify(database).faults == 0
 
 
@@ -275,7 +276,7 @@ def test_a_hold_that_comes_while_it_is_at_work_counts(config: Config, database: 
 
     Purge(database, config.rules, now=NOON + 200 * DAY, pace=Pace(sleep=held)).run()
 
-    assert len(stored(config)) == 60 - purge.AT_ONCE
+    assert len(stored(config)) == 60 - purge.AT_ONCE[Action.DELETE]
 
 
 # --- Accounts with dates ---------------------------------------------------------------------------
