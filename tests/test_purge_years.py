@@ -19,11 +19,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from tests.model_retention import NEVER, PROMISES, YEARS, Paper, Person, Promise, Window, window
+from tests.model_retention import NEVER, PROMISES, YEARS, Paper, Person, Promise, Span, Window, window
 from tests.stores import make_config, make_ticket, path_of
 from tests.years import (
     BEGIN,
     DAYS,
+    HIDDEN,
     PEOPLE,
     Event,
     Making,
@@ -61,7 +62,8 @@ PACE = Pace(sleep=lambda _: None)
 MEMORY = Path("/dev/shm")
 WHAT = (*Act, "erase", "hold", "release", "sign_in", "disclose")
 KINDS = ("ticket", "setting_change", "consent")
-# All records with those whom each is about, a row more for each account that has anything set.
+# All records with those whom each is about, and a row more for each account that has anything set.
+# Whom tickets with pseudonyms are about was noted while they had none.
 RECORDS = """
 SELECT 'ticket', id, (SELECT group_concat(account) FROM ticket_account WHERE ticket = id) FROM ticket
 UNION ALL SELECT 'session', id, account FROM session
@@ -70,6 +72,7 @@ UNION ALL SELECT 'consent', id, account FROM consent
 UNION ALL SELECT 'legal_act', id, '' FROM legal_act
 UNION ALL SELECT DISTINCT 'account', account, account FROM setting
 """
+HIDING = "SELECT id FROM ticket WHERE body NOT LIKE '%@example.%' AND message_id LIKE '%pseudonym.invalid>'"
 Name = tuple[str, str]  # class and ID
 
 
@@ -98,6 +101,7 @@ class World:
     other: sqlite3.Connection
     rules: Rules
     promises: Mapping[str, Promise]
+    hidden_after: Span | None
     people: list[Person] = field(default_factory=lambda: [Person(BEGIN) for _ in range(PEOPLE)])
     papers: dict[Name, Paper] = field(default_factory=dict)  # that are there
     held: list[Held] = field(default_factory=list)
@@ -199,6 +203,10 @@ class World:
             known = self.window(name)
             may_stay = known.guarded_until > clock or known.must_go > clock
             assert may_stay, f"{paper} is there after a purge"
+            if paper.kind == "ticket" and self.hidden_after and not paper.hidden:
+                to_hide = self.hidden_after.since(paper.made, up=True)
+                may_show = known.guarded_until > clock or to_hide > clock
+                assert may_show, f"{paper} still has its addresses"
 
     def look(self, now: datetime) -> None:
         """Note which records are new, and see that those that are gone might go."""
@@ -209,7 +217,18 @@ class World:
         for name in there.keys() - self.papers.keys():
             about = sorted(there[name].split(",")) if there[name] else []
             self.papers[name] = Paper(name[0], now, tuple(self.people[int(one[4])] for one in about))
+        for (one,) in self.other.execute(HIDING):
+            self._hide(now, ("ticket", one))
         self._forget()
+
+    def _hide(self, now: datetime, name: Name) -> None:
+        """Note that a ticket has pseudonyms, and see that it might get them."""
+        paper = self.papers[name]
+        if not paper.hidden:
+            assert self.hidden_after, f"{paper} has pseudonyms"
+            may_hide = max(self.window(name).guarded_until, self.hidden_after.since(paper.made, up=True))
+            assert may_hide <= now, f"{paper} is touched too early"
+            paper.hidden = True
 
     def _forget(self) -> None:
         """Forget the dates of persons whose accounts have left nothing."""
@@ -234,8 +253,11 @@ class World:
 @pytest.fixture(scope="module", params=PRESETS)
 def config(request: pytest.FixtureRequest) -> Iterator[Config]:
     """Return a configuration with a preset, whose store is in memory, and has nothing in it."""
+    hidden = HIDDEN.get(request.param)
+    after = f"{hidden.months} months" if hidden else ""
+    more = f'[retention]\npreset = "{request.param}"\n[tickets]\npseudonymise_after = "{after}"'
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        yield make_config(Path(folder), more=f'[retention]\npreset = "{request.param}"')
+        yield make_config(Path(folder), more=more)
 
 
 @contextlib.contextmanager
@@ -252,7 +274,8 @@ def world(config: Config) -> Iterator[World]:
         contextlib.closing(Database(config.store)) as database,
         contextlib.closing(sqlite3.connect(file)) as other,
     ):
-        made = World(database, other, config.rules, PROMISES[config.retention.preset])
+        preset = config.retention.preset
+        made = World(database, other, config.rules, PROMISES[preset], HIDDEN.get(preset))
         for number in range(PEOPLE):
             made.sign_in(BEGIN, number)
         made.look(BEGIN)

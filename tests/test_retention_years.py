@@ -14,6 +14,7 @@ from tests.model_retention import NEVER, PROMISES, YEARS, Paper, Person, Promise
 from tests.years import (
     BEGIN,
     DAYS,
+    HIDDEN,
     PEOPLE,
     Event,
     Making,
@@ -35,7 +36,6 @@ from tamis.retention.rules import Rules, assemble
 
 # Worlds per preset: 25 in the tests, 1,250 with --hypothesis-profile=many.
 EXAMPLES = settings.default.max_examples // 4 if settings.default else 25
-HIDDEN = {"": Span(months=6), "mailpro": Span(months=9)}  # presets without a floor of tickets by age
 WHAT = ("close", "reopen", "erase", "restrict", "lift", "hold", "sign_in", "disclose")
 KINDS = sorted(set(RecordClass) - {RecordClass.COPY_GUARD})
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
-from tests.model_retention import Paper, Person, Window
+from tests.model_retention import Paper, Person, Span, Window
 
 DAYS = 5 * 365 + 2  # with a leap day, 2028-02-29
 BEGIN = datetime(2027, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PEOPLE = 3
+# The age of tickets from which on they have pseudonyms, in presets without a floor by age.
+HIDDEN = {"": Span(months=6), "mailpro": Span(months=9)}
 
 
 @dataclass(frozen=True)
