@@ -57,7 +57,7 @@ from tamis.store.owners import Date, Status
 MANY = settings.default is not None and settings.default.max_examples > 1000
 LAST = DAYS if MANY else 430  # days of an example
 EXAMPLES = 30 if MANY else 2
-SKIPPED = 0.1 if MANY else 0.5  # of the purges after one that was not
+SKIPPED = 0.1 if MANY else 1.0  # of the purges after one that was not
 PACE = Pace(sleep=lambda _: None)
 MEMORY = Path("/dev/shm")
 WHAT = (*Act, "erase", "hold", "release", "sign_in", "disclose")
