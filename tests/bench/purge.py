@@ -1,11 +1,12 @@
 """Measures what mail feels of a purge: `python -m tests.bench.purge --help`.
 
-A process writes single tickets at a steady pace, as a worker does, without a purge and during one.
+A milter with two workers takes mail at a steady pace over several connections, without a purge and during it.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import multiprocessing
 import random
@@ -17,18 +18,23 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+from tests.servers.mail import letter
+from tests.servers.milter import Milter
 from tests.stores import keep, make_config, make_ticket, path_of
 
 from tamis.config import Config
 from tamis.desk import purge
 from tamis.desk.purge import Pace, Purge
 from tamis.judgement import milliseconds_now
+from tamis.message import Envelope, Recipient
 from tamis.retention.period import DAY
-from tamis.store import tickets
+from tamis.sandbox import client
+from tamis.sandbox.client import Verdict, new_queue_id
 from tamis.store.database import Database
 
 ADDED = 1000  # tickets in a transaction while the store is filled
-PAUSE = 0.02  # seconds between two tickets of the writer
+CONNECTIONS = 8
+PAUSE = 0.08  # seconds between two messages of one
 SEED = 20261128
 
 
@@ -45,8 +51,11 @@ def main() -> None:
         _fill(config, options.tickets)
         size = path_of(config).stat().st_size
         print(f"{options.tickets} tickets, {size / options.tickets:.0f} octets each", flush=True)
-        with contextlib.closing(Database(config.store)) as database:
-            _measure(config, database, quiet=options.quiet, most=options.minutes * 60)
+        with (
+            Milter(Path(folder), {"milter": {"workers": 2}}) as milter,
+            contextlib.closing(Database(config.store)) as database,
+        ):
+            _measure(config, database, milter.address, quiet=options.quiet, most=options.minutes * 60)
         print(f"{path_of(config).stat().st_size / size:.2f} of the file is left", flush=True)
 
 
@@ -76,8 +85,8 @@ class TimeOver(Exception):
     """The purge has been at work for long enough."""
 
 
-def _measure(config: Config, database: Database, *, quiet: float, most: float) -> None:
-    _print("without a purge", _writing(config, lambda: time.sleep(quiet)))
+def _measure(config: Config, database: Database, milter: str, *, quiet: float, most: float) -> None:
+    _print("without a purge", _sending(milter, lambda: time.sleep(quiet)))
     begun = time.monotonic()
 
     def sleep(seconds: float) -> None:
@@ -91,45 +100,54 @@ def _measure(config: Config, database: Database, *, quiet: float, most: float) -
         with contextlib.suppress(TimeOver):
             work.run()
 
-    _print("while it deletes", _writing(config, delete))
+    _print("while it deletes", _sending(milter, delete))
     print(f"{time.monotonic() - begun:.0f} s", [(one["class"], one["count"]) for one in work.tally.lines()])
     begun = time.monotonic()
-    _print("while it gives pages back", _writing(config, lambda: purge.clean_up(database, Pace())))
+    _print("while it gives pages back", _sending(milter, lambda: purge.clean_up(database, Pace())))
     print(f"{time.monotonic() - begun:.0f} s", flush=True)
 
 
-def _writing(config: Config, act: Callable[[], object]) -> Sequence[float]:
-    """Return how long each ticket took in ms that was written while something was done."""
+def _sending(milter: str, act: Callable[[], object]) -> Sequence[float]:
+    """Return how long each message took in ms that was sent while something was done."""
     stop = multiprocessing.Event()
     mine, its = multiprocessing.Pipe(duplex=False)
-    writer = multiprocessing.Process(target=_write, args=(config, stop, its))
-    writer.start()
+    sender = multiprocessing.Process(target=_send, args=(milter, stop, its))
+    sender.start()
     mine.recv()
     act()
     stop.set()
     times: Sequence[float] = mine.recv()
-    writer.join()
+    sender.join()
     return times
 
 
-def _write(config: Config, stop: Event, told: Connection) -> None:
-    times = []
-    with contextlib.closing(Database(config.store)) as database:
+def _send(milter: str, stop: Event, told: Connection) -> None:
+    async def one(times: list[float]) -> None:
+        async with await client.Connection.open(milter, helo="mail.example.net") as mta:
+            while not stop.is_set():
+                envelope = Envelope(
+                    "pat@example.net", (Recipient("anna@example.org"),), queue_id=new_queue_id()
+                )
+                raw = letter()
+                begun = time.perf_counter()
+                answer = await mta.send(envelope, raw)
+                times.append((time.perf_counter() - begun) * 1000)
+                assert answer.verdict is Verdict.ACCEPT, answer
+                await asyncio.sleep(PAUSE)
+
+    async def all_of_them() -> list[float]:
+        times: list[float] = []
         told.send("begun")
-        while not stop.is_set():
-            rows = tickets.rows([make_ticket(milliseconds=milliseconds_now())])
-            begun = time.perf_counter()
-            with database.writing() as connection:
-                tickets.add(connection, rows)
-            times.append((time.perf_counter() - begun) * 1000)
-            time.sleep(PAUSE)
-    told.send(times)
+        await asyncio.gather(*(one(times) for _ in range(CONNECTIONS)))
+        return times
+
+    told.send(asyncio.run(all_of_them()))
 
 
 def _print(word: str, times: Sequence[float]) -> None:
     cut = statistics.quantiles(times, n=100)
     print(
-        f"{word}: {len(times)} tickets, p50 {cut[49]:.1f} ms, p99 {cut[98]:.1f} ms, most {max(times):.0f} ms"
+        f"{word}: {len(times)} messages, p50 {cut[49]:.1f} ms, p99 {cut[98]:.1f} ms, most {max(times):.0f} ms"
     )
 
 
