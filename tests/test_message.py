@@ -106,3 +106,14 @@ def test_any_file_is_a_message(raw: bytes) -> None:
 
     assert all(name and b"\n" not in name and b":" not in name for name, _ in fields)
     assert isinstance(body, bytes)
+
+
+@given(
+    st.lists(st.tuples(*[st.text("a:\r\n ", max_size=4).map(str.encode)] * 2), max_size=4),
+    st.binary(max_size=5),
+)
+@settings(max_examples=300)
+def test_the_size_is_that_of_the_message_as_it_came(fields: list[tuple[bytes, bytes]], body: bytes) -> None:
+    message = Message(Envelope(), tuple(fields), body)
+
+    assert message.size == len(message.raw)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 from selectolax.lexbor import LexborHTMLParser
+
+from tamis.lazy import lazy
 
 MAX_HTML = 1 << 16  # characters; lexbor's cost grows faster than the size for deeply nested elements
 MAX_TAGS = 5_000  # 13,000 nested <div> cost 93 ms, 5,000 a fifth; and each </i> looks at all open <b>
@@ -28,12 +29,12 @@ class Document:
     def __init__(self, source: str) -> None:
         self.source = source
 
-    @cached_property
+    @lazy
     def links(self) -> tuple[Link, ...]:
         """The links that can be followed."""
         return _links(_parse(self.source))
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         """The text outside scripts and styles."""
         tree = _parse(self.source)

@@ -103,7 +103,7 @@ def _settle(
     if found is None or too_many:
         decisions = [replace(one, action=Action.TEMPFAIL) for one in decisions]
     plan = combine(decisions, allowed, ticket_id=ticket_id, outgoing=checks)
-    if plan.reply is None:
+    if remove and plan.reply is None:
         plan = replace(plan, remove_fields=remove)
     reason = None
     if answer_of(plan) is Answer.TEMPFAIL:

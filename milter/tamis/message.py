@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain
 from typing import TypeAlias
 
+from tamis.lazy import lazy
 from tamis.mime import Content
 from tamis.spelling import PLAIN, plain, routed
 
@@ -71,12 +71,12 @@ class Message:
     body: bytes = field(repr=False)
     omitted: int = 0  # octets at the end of a very large body that were not kept: it must not be handed on
 
-    @cached_property
+    @lazy
     def raw(self) -> bytes:
         """The message as it came over SMTP, lines ended by CRLF."""
         return b"".join((self.head, b"\r\n", self.body))
 
-    @cached_property
+    @lazy
     def head(self) -> bytes:
         """The header section with its line ends, without the empty line."""
         lines = [name + b":" + value for name, value in self.fields]
@@ -86,12 +86,18 @@ class Message:
             head = head.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         return head
 
-    @cached_property
+    @lazy
     def size(self) -> int:
         """Octets of the message, with those that were not kept."""
-        return len(self.head) + 2 + len(self.body) + self.omitted
+        # Nearly all messages need no head. It has a line end of two octets for every second of these colons,
+        # one more behind the last field, and CRLF for each bare LF.
+        said = b":".join(chain.from_iterable(self.fields))
+        head = len(said) + said.count(b"\n") - said.count(b"\r\n")
+        if self.fields:
+            head += len(self.fields) + 1
+        return head + 2 + len(self.body) + self.omitted
 
-    @cached_property
+    @lazy
     def fingerprint(self) -> bytes:
         """SHA-256 of fields and body as received, each after its length, so that no octet can shift."""
         parts = [len(self.fields).to_bytes(8)]
@@ -101,7 +107,7 @@ class Message:
         digest.update(self.body)
         return digest.digest()
 
-    @cached_property
+    @lazy
     def content(self) -> Content:
         """The message's MIME structure and decoded fields."""
         return Content(self.fields, self.body)

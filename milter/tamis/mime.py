@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from tamis.decoding import MAX_FIELD, decode_charset, decode_transfer, decode_unlabelled, decode_words
 from tamis.html import MAX_HTML, Document
+from tamis.lazy import lazy
 from tamis.mailboxes import parse_addresses
 
 Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -35,7 +36,7 @@ MAX_REMEMBERED = 80  # octets of a Content-Type that is remembered for the next 
 PARAMETER = re.compile(
     rb';\s*([!#$%&\'*+.^_`{|}~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))', re.S
 )
-CONTENT_FIELD = re.compile(rb"^(content-[a-z-]+)[ \t]*:((?:[^\n]|\n[ \t])*)", re.I | re.M)
+CONTENT_FIELD = re.compile(rb"^(content-[a-z-]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.M)
 MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
 BLANK = re.compile(rb"\s+")
 
@@ -74,18 +75,18 @@ class Part:
         """Return the first octets as received, at most so many."""
         return self._whole[self._start : min(self._end, self._start + octets)]
 
-    @cached_property
+    @lazy
     def decoded(self) -> bytes:
         """The content without its transfer encoding; base64 with garbage is read as mail programs do."""
         return decode_transfer(self.encoded, self.encoding)
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         """The start of the content as text, at most MAX_TEXT octets of it; wrong characters are replaced."""
         start = decode_transfer(self.beginning(2 * MAX_TEXT), self.encoding)[:MAX_TEXT]
         return decode_charset(start, self.charset)
 
-    @cached_property
+    @lazy
     def document(self) -> Document:
         """The text and links that a reader of an HTML part sees."""
         return Document(self.text)
@@ -100,7 +101,7 @@ class Content:
         # The raw body of the first field for each lower-case name.
         self.first: Mapping[bytes, bytes] = {name: values[0] for name, values in self.by_name.items()}
 
-    @cached_property
+    @lazy
     def _tree(self) -> tuple[tuple[Part, ...], bool]:
         parts: list[Part] = []
         todo: list[Entity] = [(self.first, (0, len(self._body)), 0)]
@@ -139,7 +140,7 @@ class Content:
         values = self.values(name)
         return decode_words(values[0]) if values else ""
 
-    @cached_property
+    @lazy
     def subject(self) -> str:
         """The decoded Subject."""
         return self.decoded(b"subject")
@@ -150,13 +151,13 @@ class Content:
             address for value in self.values(name) for _, address in parse_addresses(value) if address
         )
 
-    @cached_property
+    @lazy
     def authors(self) -> tuple[tuple[str, str], ...]:
         """Display name and addr-spec, lower case or "", of each mailbox in the From fields."""
         fields = self.values(b"from")[:MAX_FROM]
         return tuple(mailbox for value in fields for mailbox in parse_addresses(value))
 
-    @cached_property
+    @lazy
     def from_addresses(self) -> tuple[str, ...]:
         """The addr-specs of the From fields, lower case."""
         return tuple(address for _, address in self.authors if address)
@@ -166,7 +167,7 @@ class Content:
         """The display name of the first author."""
         return self.authors[0][0] if self.authors else ""
 
-    @cached_property
+    @lazy
     def message_id(self) -> str | None:
         """The Message-ID with its angle brackets; None where there is none."""
         values = self.values(b"message-id")
@@ -176,13 +177,13 @@ class Content:
         found = BLANK.sub(b"", match[0] if match else values[0])
         return found[:998].decode("utf-8", "replace") or None  # RFC 5322 section 2.1.1
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         """What a reader sees first: the plain parts, or where there are none the HTML parts as text."""
         joined = _joined(part.text for part in self._shown("text/plain"))
         return joined if joined.strip() else _joined(document.text for document in self.documents)
 
-    @cached_property
+    @lazy
     def documents(self) -> tuple[Document, ...]:
         """The HTML parts that a reader sees first, until there is enough to parse."""
         found: list[Document] = []

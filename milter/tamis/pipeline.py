@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -227,16 +227,16 @@ def _log(ticket: Ticket, elapsed: float) -> None:
         "%s: ticket=%s direction=%s antivirus=%s antispam=%s graymail=%s action=%s means=%s ms=%.0f",
         ticket.queue_id,
         ticket.id,
-        ticket.direction.value,
-        _words(one.antivirus for one in judged),
-        _words(one.antispam for one in judged),
-        _words(one.graymail for one in judged),
-        _words(one.action.value for one in ticket.recipients),
-        ticket.means.value,
+        ticket.direction,
+        _words([one.antivirus for one in judged]),
+        _words([one.antispam for one in judged]),
+        _words([one.graymail for one in judged]),
+        _words([one.action for one in ticket.recipients]),
+        ticket.means,
         elapsed,
     )
 
 
-def _words(values: Iterable[str]) -> str:
+def _words(values: Sequence[str]) -> str:
     """Return the different words among values, in their order, joined by commas."""
-    return ",".join(dict.fromkeys(values)) or "-"
+    return values[0] if len(values) == 1 else ",".join(dict.fromkeys(values)) or "-"

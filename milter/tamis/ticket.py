@@ -14,6 +14,7 @@ from tamis.retention.fields import Field
 LATEST = (1 << 48) - 1  # milliseconds; in the year 10889
 DAY = 86_400_000  # milliseconds
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs use it
+PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # those that int() takes
 
 
@@ -143,8 +144,10 @@ class Ticket:
 
     def accounts(self) -> frozenset[str]:
         """Return the accounts that this ticket is about."""
-        found = {outcome.account for outcome in self.recipients} | {self.sender_account}
-        return frozenset(account for account in found if account is not None)
+        found = {outcome.account for outcome in self.recipients if outcome.account is not None}
+        if self.sender_account is not None:
+            found.add(self.sender_account)
+        return frozenset(found)
 
 
 def new_id(milliseconds: int | None = None) -> str:
@@ -176,7 +179,7 @@ def first_id_of(day: int) -> str:
 
 def _ulid(milliseconds: int, random: int) -> str:
     value = milliseconds << 80 | random
-    return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def timestamp(milliseconds: int) -> str:

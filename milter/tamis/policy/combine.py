@@ -15,6 +15,7 @@ from tamis.policy.outgoing import OutgoingDecision
 from tamis.ticket import Action, Means
 
 NOBODY: frozenset[int] = frozenset()
+AS_RECEIVED = (Action.DELIVER, Action.MARK)  # what leaves the envelope of a message as it is
 
 
 def combine(
@@ -25,6 +26,8 @@ def combine(
     outgoing: OutgoingDecision | None = None,
 ) -> Plan:
     """Return the one answer for all recipients; ticket_id stands at the end of a reply."""
+    if len(decisions) == 1 and outgoing is None and decisions[0].action in AS_RECEIVED:
+        return _alone(decisions[0])  # as nearly all mail is, in a tenth of the time
     checks = outgoing.checks if outgoing is not None else None
     if outgoing is not None and outgoing.action is not Action.DELIVER:
         decisions = [
@@ -45,6 +48,12 @@ def combine(
         return Plan(refused, Means.COMMON, _refusal(decisions, None, ticket_id), outgoing=checks)
     plan = replace(_deliver(alike, allowed), outgoing=checks)
     return plan if alike == apart or plan.copies else replace(plan, means=Means.COMMON)
+
+
+def _alone(decision: Decision) -> Plan:
+    """Return the plan for an only recipient who gets the message, and gets it where it goes anyway."""
+    fields = tuple([(one.name, one.value) for one in decision.fields])
+    return Plan((decision,), Means.UNIFORM, fields=fields)
 
 
 def put_off(plan: Plan, ticket_id: str | None) -> Plan:

@@ -18,7 +18,7 @@ from tamis.ticket import Ticket, day_of, first_id
 PAGE = 500  # rows of one query, so that no long one keeps the write-ahead log from being emptied
 
 # ASCII only, so that no line separator of Unicode parts a line, and octets that are no UTF-8 can be written.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
