@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from tamis.address import InetAddress, UnixAddress
@@ -16,7 +13,6 @@ from tamis.front.gate import Gate
 from tamis.interfaces import Metrics
 from tamis.message import Envelope, Message, Recipient
 
-BACKLOG = 1024  # connections waiting to be accepted
 MAX_PACKET = 1 << 20  # octets; Postfix's header_size_limit is 102,400
 
 Handle: TypeAlias = Callable[[Message], Awaitable[Plan]]
@@ -64,18 +60,3 @@ class Front(Protocol):
     @property
     def busy(self) -> bool:
         """Whether a message has begun that was not answered yet."""
-
-
-def remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more; raise OSError for a live one."""
-    if not os.path.lexists(path):
-        return
-    if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise OSError("is there already and no socket")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            Path(path).unlink()
-        else:
-            raise OSError("another process listens there")

@@ -20,11 +20,12 @@ from typing import Any, TypeVar
 
 import milter
 
+from tamis import sockets
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
 from tamis.decision import Plan, Reply
 from tamis.front import library
-from tamis.front.front import BACKLOG, MAX_PACKET, Ask, Handle, remove_stale
+from tamis.front.front import MAX_PACKET, Ask, Handle
 from tamis.front.gate import Gate
 from tamis.front.nudging import Nudging
 from tamis.front.session import MAX_NAME, Session, cut, rcpt_to
@@ -98,12 +99,12 @@ class Libmilter:
         library.keep_one_heap()
         self._register()
         if isinstance(address, UnixAddress):
-            remove_stale(address.path)
+            sockets.remove_stale(address.path)
             milter.setconn(f"unix:{address.path}")
         else:
             kind, host = ("inet6", f"[{address.host}]") if ":" in address.host else ("inet", address.host)
             milter.setconn(f"{kind}:{address.port}@{host}")
-        milter.setbacklog(BACKLOG)
+        milter.setbacklog(sockets.BACKLOG)
         before = library.listening()
         try:
             milter.opensocket(False)

@@ -13,10 +13,11 @@ import struct
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, cast
 
+from tamis import sockets
 from tamis.address import InetAddress, UnixAddress
 from tamis.config import Milter
 from tamis.decision import Reply
-from tamis.front.front import BACKLOG, MAX_PACKET, Ask, Handle, remove_stale
+from tamis.front.front import MAX_PACKET, Ask, Handle
 from tamis.front.gate import Gate
 from tamis.front.negotiation import negotiate
 from tamis.front.packets import GOES_ON, NUMBER, carry_out, packet, refuse
@@ -70,20 +71,7 @@ class Stream:
 
     def listen(self, address: UnixAddress | InetAddress) -> socket.socket:
         """Open the listening socket, for this process and those that it forks; raise OSError."""
-        if isinstance(address, UnixAddress):
-            remove_stale(address.path)
-            listener = socket.socket(socket.AF_UNIX)
-            listener.bind(address.path)
-        else:
-            listener = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Accepted sockets inherit both; without the second, those of an MTA without power stay for ever.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            listener.bind((address.host, address.port))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-        return listener
+        return sockets.listen(address)
 
     async def serve(self, handle: Handle, listener: socket.socket) -> None:
         """Begin to take connections from the socket that listen() opened; handle is the pipeline's."""

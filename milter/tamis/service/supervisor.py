@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import grp
 import itertools
 import logging
 import os
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from tamis import address
+from tamis import address, sockets
 from tamis import config as configuration
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
@@ -94,24 +93,15 @@ class Supervisor:
     # The socket.
 
     def _open(self) -> socket.socket:
-        # The socket's own mode and group are set below; until then only we may connect.
-        before = os.umask(0o177)
-        try:
+        with sockets.reserved(self._where):
             listener = self._front.listen(self._where)
-        except OSError as error:
-            raise OSError(f"cannot listen on {self._where}: {error.strerror or error}") from error
-        finally:
-            os.umask(before)
         self._permit(self._config)
         return listener
 
     def _permit(self, config: Config) -> None:
         """Give the socket the configured group and mode; raise OSError."""
-        if isinstance(self._where, address.UnixAddress):
-            path = Path(self._where.path)
-            if config.milter.socket_group:
-                _give_to_group(path, config.milter.socket_group)
-            path.chmod(int(config.milter.socket_mode, 8))
+        milter = config.milter
+        sockets.permit(self._where, mode=milter.socket_mode, group=milter.socket_group, table="milter")
 
     def _close(self) -> None:
         """Be out of reach at once: an MTA whose connection nobody takes would wait for its time-out.
@@ -119,8 +109,7 @@ class Supervisor:
         First of all, too, as later the path may be a successor's.
         """
         self._listener.close()
-        if isinstance(self._where, address.UnixAddress):
-            Path(self._where.path).unlink(missing_ok=True)
+        sockets.remove(self._where)
 
     # Signals.
 
@@ -324,13 +313,3 @@ class Supervisor:
             log.error("worker did not stop and is killed pid=%d", one.pid)
             one.kill()
             one.bury()
-
-
-def _give_to_group(path: Path, group: str) -> None:
-    """Give the socket to a group by name; raise OSError where there is none, or we are not in it."""
-    try:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    except KeyError:
-        raise OSError(f"milter.socket_group: there is no group {group}") from None
-    except PermissionError:
-        raise OSError(f"milter.socket_group: the user that runs this is not in the group {group}") from None
