@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from hypothesis import settings
 from tests.commands import tamis as tamis
+from tests.servers.chromium import chromium as chromium
+from tests.servers.chromium import page as page
 from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
+from tests.servers.options import start_options as start_options
 from tests.servers.postgresql import postgresql as postgresql
 from tests.servers.sites import deferring_site as deferring_site
 from tests.servers.sites import lenient_site as lenient_site
@@ -24,6 +27,7 @@ from tests.servers.sites import unscanned_site as unscanned_site
 from tests.stores import either as either
 from tests.stores import either_empty as either_empty
 from tests.stores import with_tables as with_tables
+from tests.web import web as web
 
 # The same examples each time, so that a change alone can make a test fail; "many" is for `make fuzz`.
 settings.register_profile("same", derandomize=True, deadline=None, database=None)

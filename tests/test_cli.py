@@ -39,6 +39,7 @@ ACTS += [
         "export",
         "erase",
         "sessions",
+        "password",
     )
 ]
 ACTS += [["alias", "add"], ["alias", "remove"], ["alias", "list"]]

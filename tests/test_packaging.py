@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "milter"
-PART_OF = {"pydantic-core": "pydantic"}  # one cannot be had without the other
+PART_OF = {"pydantic-core": "pydantic", "h11": "uvicorn", "markupsafe": "jinja2"}  # not to be had without
 
 
 def setup(option: str) -> list[str]:
@@ -66,6 +66,8 @@ def test_the_source_root_is_no_package() -> None:
         ("tamis.conf", "eicar.ndb"),
         ("tamis.models", "antispam.npz"),
         ("tamis.models", "graymail.npz"),
+        ("tamis.options", "templates/base.html"),
+        ("tamis.options", "static/style.css"),
     ],
 )
 def test_shipped_files_are_reachable_as_data(package: str, name: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,37 +11,22 @@ import pytest
 from hypothesis import given, settings
 from tests.stores import NOON
 from tests.terms import possible, terms
+from tests.texts import texts
 
 from tamis import config as configuration
 from tamis.config import Config
 from tamis.promises.speech import Speech
 from tamis.promises.statement import WIDTH, statement
 from tamis.promises.terms import Terms
-from tamis.words.catalogue import LANGUAGES, catalogue, parse
+from tamis.words.catalogue import catalogue, languages, parse
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "milter" / "tamis"
 PLACE = re.compile(r"\{(\w+)\}")
 
 
 def english(chosen: Mapping[str, object]) -> str:
     """Return the notice on one line."""
     return " ".join(statement(terms(**chosen), "en", since=None, now=NOON).split())
-
-
-def texts() -> Iterator[str]:
-    """Return each text of the code that is looked up in a catalogue."""
-    for path in PACKAGE.rglob("*.py"):
-        source = path.read_text()
-        if "tamis.words" not in source and "gettext" not in source:
-            continue
-        for node in ast.walk(ast.parse(source)):
-            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
-                continue
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            value = node.args[0].value
-            if called in ("gettext", "text") and isinstance(value, str):
-                yield value
 
 
 def test_both_languages_have_each_text_and_no_other() -> None:
@@ -91,7 +75,7 @@ def test_the_catalogue_is_packaged() -> None:
 @settings(max_examples=150)
 @given(possible)
 def test_each_configuration_has_a_notice_in_both_languages(config: Config) -> None:
-    for language in LANGUAGES:
+    for language in languages():
         notice = statement(Terms.of(config), language, since=NOON, now=NOON)
 
         assert not re.search(r"[{}]|None|  \S*$", notice)
@@ -241,7 +225,7 @@ def test_the_date_is_that_from_which_the_terms_hold() -> None:
     assert "As of 23 November 2026." in statement(given, "en", since=None, now=NOON)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", languages())
 def test_the_pages_with_the_shipped_configuration_s_notice_are_current(language: str) -> None:
     shipped = configuration.load(str(ROOT / "conf" / "tamis.toml"))
 

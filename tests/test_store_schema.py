@@ -204,7 +204,7 @@ def test_concurrent_starts_migrate_once(tmp_path: Path) -> None:
     assert ended == [0, 0, 0, 0]
     config = configuration.load(str(path))
     assert stored(config, "SELECT * FROM counter") == [("settings", 0)]
-    names = ("installation", "pseudonyms", "sealing")
+    names = ("installation", "pseudonyms", "sealing", "web")
     found = stored(config, "SELECT name, length(value) FROM secret ORDER BY name")
     assert found == [(name, 32) for name in names]
 
@@ -250,7 +250,7 @@ def test_check_tells_schema_and_number_of_accounts(tmp_path: Path) -> None:
 
     found = parts.check_store(config)
 
-    assert found == f"sqlite:///{tmp_path}/tamis.db schema 4, WAL, 1 accounts"
+    assert found == f"sqlite:///{tmp_path}/tamis.db schema 5, WAL, 1 accounts"
 
 
 def test_check_makes_no_database(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tamis.interfaces import StoreUnavailable
 # Each module has add_parser(subparsers); imported on use, as `serve` needs no scikit-learn.
 COMMANDS = {
     "serve": "run the milter",
+    "options": "run the web page of users",
     "check": "check configuration, store, scanner, models and wiring",
     "explain": "tell what would be done with a message, and why",
     "account": "show and change what accounts want",

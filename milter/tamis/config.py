@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,12 +27,11 @@ from tamis.retention.conflicts import clashes
 from tamis.retention.period import Period
 from tamis.retention.rules import Rules
 from tamis.retention.section import Retention, Tickets
-from tamis.section import Section
+from tamis.section import Address, Domain, Network, Octets, Seconds, Section, unit
+from tamis.webpage import Options
 
 DEFAULT_PATH = "/etc/tamis/tamis.toml"
 ENVIRONMENT = "TAMIS_CONFIG"
-LONGEST = 86_400.0  # seconds that anything may be waited for; clocks and the database take no endless ones
-LARGEST = 1 << 40  # octets
 JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")  # ISO 3166-1 alpha-2, or ISO 3166-2
 DETAIL = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
@@ -41,38 +40,6 @@ class ConfigError(Exception):
     """The configuration cannot be used; each line of the text names file, line, key and what is expected."""
 
 
-def _unit(parse: object) -> BeforeValidator:
-    def validate(value: object) -> object:
-        return parse(value) if isinstance(value, str) and callable(parse) else value
-
-    return BeforeValidator(validate)
-
-
-def _address(text: str) -> str:
-    address.parse(text)
-    return text
-
-
-def _domain(text: str) -> str:
-    if not re.fullmatch(r"[^\s@.]+(\.[^\s@.]+)*", text):
-        raise ValueError(f'expected a domain such as "example.org", got "{text}"')
-    return text.lower()
-
-
-def _network(value: object) -> object:
-    if isinstance(value, IPv4Network | IPv6Network):
-        return value
-    try:
-        return ip_network(value if isinstance(value, str) else "", strict=False)
-    except ValueError:
-        raise ValueError(f'expected a network such as "192.0.2.0/24", got {refusal.shown(value)}') from None
-
-
-Seconds = Annotated[float, _unit(units.duration), Field(gt=0, le=LONGEST)]
-Octets = Annotated[int, _unit(units.size), Field(gt=0, le=LARGEST)]
-Address = Annotated[str, BeforeValidator(lambda value: _address(value) if isinstance(value, str) else value)]
-Domain = Annotated[str, BeforeValidator(lambda value: _domain(value) if isinstance(value, str) else value)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Bits = Annotated[float, Field(allow_inf_nan=False)]
 # Scores are rounded to 0.1 and then compared, so thresholds are, too: what is shown is what was compared.
 Threshold = Annotated[Bits, AfterValidator(lambda bits: round(bits, 1) + 0.0)]
@@ -91,7 +58,7 @@ class Milter(Section):
     mode: Literal["enforce", "shadow"] = "enforce"
     deadline: Seconds = 60.0
     max_message: Octets = 50 * 10**6
-    max_in_memory: Annotated[int, _unit(units.size), Field(ge=0)] = 0
+    max_in_memory: Annotated[int, unit(units.size), Field(ge=0)] = 0
     max_in_flight: int = Field(default=200, ge=1, le=10000)
     drain: Seconds = 60.0
     recycle_messages: int = Field(default=100_000, ge=0)
@@ -286,7 +253,7 @@ class Resend(Section):
     @field_validator("relay")
     @classmethod
     def _relay(cls, value: str) -> str:
-        return value and _address(value)
+        return value and str(address.parse(value))
 
 
 class Legal(Section):
@@ -307,12 +274,6 @@ class Sessions(Section):
     """[sessions]: which sign-ins are recorded."""
 
     smtp: bool = False
-
-
-class Options(Section):
-    """[options]: the web page."""
-
-    listen: Address = "inet:127.0.0.1:8892"
 
 
 class Config(Section):

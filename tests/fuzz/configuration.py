@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from tamis import address, egress
+from tamis import address, egress, section
 from tamis import config as configuration
 from tamis.accounts import Accounts
 from tamis.config import Config, ConfigError
@@ -52,9 +52,9 @@ def seeds() -> Iterator[bytes]:
 
 def tokens() -> Iterator[bytes]:
     """Return words that a fuzzer may put in."""
-    for name, section in Config.model_fields.items():
+    for name, table in Config.model_fields.items():
         yield f"[{name}]\n".encode()
-        yield from (f"{name}.{key} = ".encode() for key in type(section.get_default()).model_fields)
+        yield from (f"{name}.{key} = ".encode() for key in type(table.get_default()).model_fields)
     yield from (f'"{key}" = '.encode() for key in KEYS)
     yield from (
         b'"""',
@@ -115,8 +115,8 @@ def check_use(config: Config) -> None:
         assert str(address.parse(text))
     assert 0 <= int(config.milter.socket_mode, 8) <= 0o777
     for seconds in (config.milter.deadline, config.antivirus.timeout, config.store.timeout):
-        assert 0 < seconds <= configuration.LONGEST
-    assert 0 < config.milter.max_message <= configuration.LARGEST
+        assert 0 < seconds <= section.LONGEST
+    assert 0 < config.milter.max_message <= section.LARGEST
     for connection in egress.manifest(config):
         assert SECRET not in str(connection.as_json())
     people = Accounts(config, [], Nobody())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tamis.commands import (
     account_erase,
+    account_password,
     account_records,
     account_sessions,
     account_settings,
     account_status,
     verbs,
 )
-from tamis.commands.options import Subparsers, common
+from tamis.commands.arguments import Subparsers, common
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -18,6 +19,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("account", help="show and change accounts", description=__doc__)
     common(parser)
     several = parser.add_subparsers(required=True, metavar="VERB", help="tamis account VERB --help")
-    for part in (account_settings, account_status, account_records, account_sessions, account_erase):
+    for part in (
+        account_settings,
+        account_status,
+        account_records,
+        account_sessions,
+        account_password,
+        account_erase,
+    ):
         part.add_verbs(several)
     parser.set_defaults(run=verbs.run)

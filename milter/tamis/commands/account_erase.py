@@ -6,14 +6,14 @@ import argparse
 import sys
 
 from tamis.commands import purge, verbs
-from tamis.commands.account_settings import NO_ACCOUNT
 from tamis.commands.accounts import recorded, whose
-from tamis.commands.options import Subparsers, print_json, verb
+from tamis.commands.arguments import Subparsers, print_json, verb
 from tamis.commands.telling import tell
 from tamis.config import Config
 from tamis.desk import erasure
 from tamis.desk.erasure import Kept
 from tamis.desk.purge import Pace
+from tamis.desk.shown import NO_ACCOUNT
 from tamis.judgement import milliseconds_now
 from tamis.store import records, settings
 from tamis.store.database import Database

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 from tamis.commands import verbs
-from tamis.commands.account_settings import NO_ACCOUNT
 from tamis.commands.accounts import recorded, whose
 from tamis.commands.addresses import WrongUse
-from tamis.commands.options import Subparsers, print_json, verb
+from tamis.commands.arguments import Subparsers, print_json, verb
 from tamis.config import Config
 from tamis.desk import export, readings, report
+from tamis.desk.shown import NO_ACCOUNT
 from tamis.judgement import milliseconds_now
 from tamis.service import parts
 from tamis.store.database import Database

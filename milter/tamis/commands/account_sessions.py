@@ -7,7 +7,7 @@ import sys
 
 from tamis.commands import verbs
 from tamis.commands.accounts import recorded, whose
-from tamis.commands.options import Subparsers, print_json, verb
+from tamis.commands.arguments import Subparsers, print_json, verb
 from tamis.config import Config
 from tamis.desk import readings, records, sessions
 from tamis.judgement import milliseconds_now

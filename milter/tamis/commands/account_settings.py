@@ -5,24 +5,23 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from tamis.accounts import Accounts
 from tamis.commands.accounts import ABOUT, named, whose
 from tamis.commands.addresses import WrongUse
-from tamis.commands.options import Subparsers, print_json, verb
+from tamis.commands.arguments import Subparsers, print_json, verb
 from tamis.commands.telling import tell
 from tamis.config import Config
 from tamis.desk import settings as desk
 from tamis.desk import staff
+from tamis.desk.shown import NO_ACCOUNT, Shown, shown
 from tamis.judgement import milliseconds_now
-from tamis.preferences import KEYS, LISTS, Value, effective, locked, parse
+from tamis.preferences import KEYS, LISTS, Value, parse
 from tamis.service import parts
 from tamis.store import settings
 from tamis.store.database import Database
 
 ASSIGNMENT = re.compile(r"([^=+-]+)(\+=|-=|=)(.*)", re.DOTALL)
-NO_ACCOUNT = "none"  # status of an address that has no account
 
 
 def add_verbs(several: Subparsers) -> None:
@@ -47,14 +46,12 @@ def _show(args: argparse.Namespace, config: Config, database: Database) -> int:
     accounts = parts.named_accounts(config, database)
     name = named(args.address, config, accounts)
     with database.reading() as connection:
-        status = settings.status(connection, name)
-        own = settings.own(connection, [name]).get(name, {})
-    shown = Shown(name, status or NO_ACCOUNT, own, config=config, accounts=accounts)
+        found = shown(connection, name, config=config, accounts=accounts)
     if args.json:
-        print_json(shown.as_json())
+        print_json(found.as_json())
     else:
-        shown.print()
-    if status is None:
+        _print(found)
+    if found.status == NO_ACCOUNT:
         print(f"tamis: {name} has no account: these are the defaults", file=sys.stderr)
         return 1
     return 0
@@ -75,14 +72,13 @@ def _set(args: argparse.Namespace, config: Config, database: Database) -> int:
             notify=config.notices.is_on,
             now=milliseconds_now(),
         )
-        status = settings.status(connection, name)
+        found = shown(connection, name, config=config, accounts=accounts)
     tell(database, config)
-    for key in locked(config.users.may_change):
+    for key in found.locked:
         if key in changed:
             print(f"tamis: {key} is locked by users.may_change: kept, but not in force", file=sys.stderr)
     if args.json:
-        shown = Shown(name, status or NO_ACCOUNT, own | changed, config=config, accounts=accounts)
-        print_json(shown.as_json())
+        print_json(found.as_json())
     return 0
 
 
@@ -129,32 +125,10 @@ def _combined(before: Value, operator: str, given: Value) -> list[str]:
     return [one for one in old if one not in new]
 
 
-class Shown:
-    """What `tamis account show` tells."""
-
-    def __init__(
-        self, name: str, status: str, own: Mapping[str, Value], *, config: Config, accounts: Accounts
-    ) -> None:
-        self._name = name
-        self._status = status
-        self._own = {key: own[key] for key in KEYS if key in own}
-        self._applied = effective(accounts.levels(name.rpartition("@")[2], own))
-        self._locked = locked(config.users.may_change)
-
-    def as_json(self) -> dict[str, object]:
-        """Return the object for scripts."""
-        return {
-            "address": self._name,
-            "status": self._status,
-            "settings": self._applied,
-            "own": self._own,
-            "locked": list(self._locked),
-        }
-
-    def print(self) -> None:
-        """Print for people what applies, what of it is the account's own and what is locked."""
-        print(f"{self._name}  {self._status}")
-        for key, value in self._applied.items():
-            text = ", ".join(value) or "-" if isinstance(value, list) else str(value)
-            notes = ["own"] * (key in self._own) + ["locked"] * (key in self._locked)
-            print(f"  {key:<20}  {text}" + (f"  ({', '.join(notes)})" if notes else ""))
+def _print(shown: Shown) -> None:
+    """Print for people what applies, what of it is the account's own and what is locked."""
+    print(f"{shown.address}  {shown.status}")
+    for key, value in shown.applied.items():
+        text = ", ".join(value) or "-" if isinstance(value, list) else str(value)
+        notes = ["own"] * (key in shown.own) + ["locked"] * (key in shown.locked)
+        print(f"  {key:<20}  {text}" + (f"  ({', '.join(notes)})" if notes else ""))

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from tamis.commands.accounts import named, whose
-from tamis.commands.options import Subparsers, print_json, verb
+from tamis.commands.arguments import Subparsers, print_json, verb
 from tamis.commands.telling import tell
 from tamis.config import Config
 from tamis.desk import staff, status

@@ -8,7 +8,7 @@ import sys
 from tamis.commands import verbs
 from tamis.commands.addresses import WrongUse
 from tamis.commands.addresses import name as checked
-from tamis.commands.options import Subparsers, common, print_json, verb
+from tamis.commands.arguments import Subparsers, common, print_json, verb
 from tamis.config import Config
 from tamis.store import aliases, settings
 from tamis.store.aliases import Alias

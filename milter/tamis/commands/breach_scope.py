@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from tamis.commands import verbs
 from tamis.commands.addresses import WrongUse
+from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.commands.lines import harmless
-from tamis.commands.options import Subparsers, common, print_json
 from tamis.commands.times import period, written
 from tamis.config import Config
 from tamis.desk import readings

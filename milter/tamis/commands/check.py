@@ -15,7 +15,7 @@ from pathlib import Path
 from tamis import address
 from tamis import config as configuration
 from tamis.checks import clamd
-from tamis.commands.options import Subparsers, common, print_json
+from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.config import Config, ConfigError
 from tamis.desk import purge
 from tamis.interfaces import StoreUnavailable

@@ -12,8 +12,8 @@ from tamis import config as configuration
 from tamis.commands import verbs
 from tamis.commands.accounts import recorded
 from tamis.commands.addresses import WrongUse
+from tamis.commands.arguments import Subparsers, as_json, common, words
 from tamis.commands.lines import as_text, harmless
-from tamis.commands.options import Subparsers, as_json, common, words
 from tamis.commands.times import period
 from tamis.config import Config
 from tamis.desk import disclosure, handout, staff

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tamis import config as configuration
-from tamis.commands.options import Subparsers, common, print_json
+from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.egress import manifest
 
 

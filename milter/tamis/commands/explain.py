@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from tamis import config as configuration
-from tamis.commands.options import Subparsers, common, print_json
+from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.config import Config
 from tamis.judgement import Judgement, about, clean, judge, milliseconds_now
 from tamis.message import Envelope, Message, Recipient, split

@@ -8,8 +8,8 @@ import sys
 from tamis.commands import verbs
 from tamis.commands.accounts import recorded
 from tamis.commands.addresses import WrongUse
+from tamis.commands.arguments import Subparsers, common, print_json, verb, words
 from tamis.commands.lines import harmless
-from tamis.commands.options import Subparsers, common, print_json, verb, words
 from tamis.commands.times import end, written
 from tamis.config import Config
 from tamis.desk import holds

@@ -1,47 +1,53 @@
-"""Options that commands share."""
+"""`tamis options`: the web page on which users switch their filters and see what was done."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping
-from typing import TypeAlias
+import contextlib
+import logging
+import sys
 
-LONGEST = 300  # characters of a reference, the name of an authority, a legal basis
+import uvloop
+from argon2 import PasswordHasher
 
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+from tamis import address, sockets
+from tamis import config as configuration
+from tamis.commands.arguments import Subparsers, common
+from tamis.judgement import milliseconds_now
+from tamis.options import making, server
+from tamis.passwords import Passwords
+from tamis.service import logs, parts
+from tamis.service.limits import forbid_dumps
+
+log = logging.getLogger(__name__)
 
 
-def common(parser: argparse.ArgumentParser) -> None:
-    """Add --config and --json to a command's parser."""
-    parser.add_argument(
-        "--config", metavar="FILE", help="configuration (default: $TAMIS_CONFIG or /etc/tamis/tamis.toml)"
-    )
-    parser.add_argument("--json", action="store_true", help="answer in JSON, one object per line for lists")
-
-
-def verb(verbs: Subparsers, name: str, about: str) -> argparse.ArgumentParser:
-    """Return the parser of `tamis COMMAND VERB`; --config and --json may stand before or after the verb."""
-    # Suppressed: else the verb's own defaults would replace what stands before it.
-    parser = verbs.add_parser(name, help=about, description=about, argument_default=argparse.SUPPRESS)
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("options", help="run the web page of users", description=__doc__)
     common(parser)
-    parser.argument_default = None
-    return parser
+    parser.set_defaults(run=run)
 
 
-def words(text: str) -> str:
-    """Return what goes on record as it is typed, without blanks around it."""
-    found = text.strip()
-    if not found or len(found) > LONGEST or not found.isprintable():
-        raise argparse.ArgumentTypeError(f"expected 1 to {LONGEST} printable characters")
-    return found
-
-
-def as_json(value: Mapping[str, object]) -> str:
-    """Return one object on one line."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def print_json(value: Mapping[str, object]) -> None:
-    """Print one object on one line of standard output."""
-    print(as_json(value))
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; 2 where the socket cannot be opened."""
+    config = configuration.load(args.config)
+    options = config.options
+    where = address.parse(options.listen)
+    logs.set_up()
+    parts.prepare_store(config)
+    forbid_dumps()
+    try:
+        with sockets.reserved(where):
+            listener = sockets.listen(where)
+        sockets.permit(where, mode=options.socket_mode, group=options.socket_group, table="options")
+    except OSError as error:
+        print(f"tamis: {error}", file=sys.stderr)
+        return 2
+    with contextlib.closing(listener):
+        with making.made(config, Passwords(PasswordHasher()), now=milliseconds_now) as app:
+            log.info("web page on %s sign_in=%s", where, ",".join(options.sign_in))
+            uvloop.run(server.serve(app, listener))
+        sockets.remove(where)
+    log.info("stopped")
+    return 0

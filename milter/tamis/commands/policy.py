@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tamis import config as configuration
 from tamis.commands.addresses import WrongUse
-from tamis.commands.options import Subparsers, common, print_json, verb
+from tamis.commands.arguments import Subparsers, common, print_json, verb
 from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
 from tamis.judgement import milliseconds_now
@@ -20,15 +20,13 @@ from tamis.promises.statement import statement
 from tamis.promises.terms import Saved, Terms
 from tamis.store.database import Database
 from tamis.ticket import timestamp
-from tamis.words.catalogue import LANGUAGES
+from tamis.words.catalogue import SOURCE, languages
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("policy", help="write the privacy notice", description=__doc__)
-    parser.add_argument(
-        "--language", choices=LANGUAGES, default=LANGUAGES[0], help="of the notice (default: en)"
-    )
+    parser.add_argument("--language", choices=languages(), default=SOURCE, help="of the notice (default: en)")
     common(parser)
     parser.set_defaults(run=_show)
     several = parser.add_subparsers(metavar="VERB", help="tamis policy VERB --help")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tamis.commands import verbs
-from tamis.commands.options import Subparsers, common, print_json
+from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.commands.telling import attend
 from tamis.config import Config
 from tamis.desk import gauges, purge

@@ -19,7 +19,7 @@ from pathlib import Path
 from tamis import address
 from tamis import config as configuration
 from tamis.address import InetAddress
-from tamis.commands.options import Subparsers, common
+from tamis.commands.arguments import Subparsers, common
 from tamis.config import Config
 from tamis.sandbox.server import Server, Settings
 from tamis.service import logs, parts

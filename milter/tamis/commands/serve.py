@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from tamis import config as configuration
-from tamis.commands.options import Subparsers, common
+from tamis.commands.arguments import Subparsers, common
 from tamis.service import logs
 from tamis.service.supervisor import Supervisor
 

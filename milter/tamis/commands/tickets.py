@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict
 
 from tamis.commands import verbs
+from tamis.commands.arguments import Subparsers, common, print_json, verb
 from tamis.commands.lines import as_text
-from tamis.commands.options import Subparsers, common, print_json, verb
 from tamis.commands.times import period, written
 from tamis.config import Config
 from tamis.desk import readings

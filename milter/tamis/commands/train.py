@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tamis.checks.graymail import MODEL_LIMIT
 from tamis.checks.rules import catalogue
-from tamis.commands.options import Subparsers, common, print_json
+from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.learning import card, corpus, evaluation, model, table, training
 from tamis.learning.corpus import Sample
 

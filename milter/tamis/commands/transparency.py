@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import asdict
 
 from tamis.commands import verbs
+from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.commands.lines import harmless
-from tamis.commands.options import Subparsers, common, print_json
 from tamis.config import Config
 from tamis.desk import transparency
 from tamis.store.acts import Kind

@@ -19,7 +19,7 @@ from tamis.retention.classes import Clock, RecordClass
 from tamis.retention.due import Action, Owner, aged, hidden_before, may_be_due
 from tamis.retention.period import DAY
 from tamis.retention.rules import Bound, Key, Rules
-from tamis.store import candidates, copies, forgetting, receipts, removal, rewriting, space
+from tamis.store import candidates, copies, credentials, forgetting, receipts, removal, rewriting, space
 from tamis.store.candidates import Candidate
 from tamis.store.database import Database
 from tamis.ticket import first_id, timestamp
@@ -38,6 +38,7 @@ KINDS = (
     RecordClass.LEGAL_ACT,
 )
 RECEIPT = "receipt"  # kept as long as acts of the law
+EXPIRED = "expired"  # the rule of what says itself when it ends: who is signed in to the web page
 
 Pages = Iterator[Sequence[Candidate]]
 
@@ -103,6 +104,7 @@ class Purge:
         for address in self._accounts():
             self.forget(address)
         self._forget_copies()
+        self._forget_expired()
         for page in self._old_receipts():
             self._delete_receipts(page)
         self.finish()
@@ -129,6 +131,7 @@ class Purge:
                     self._count(RecordClass.ACCOUNT, self._account(connection, address))
         with self._database.reading() as connection:
             self._count_copies(copies.old(connection, since=self._guarded))
+            self._count_expired(credentials.expired(connection, now=self._now))
         for page in self._old_receipts():
             with self._database.reading() as connection:
                 due = self._due(connection, RecordClass.LEGAL_ACT, page)
@@ -266,6 +269,21 @@ class Purge:
     def _count_copies(self, times: Sequence[int]) -> None:
         figure = self._rules.figures[Key(RecordClass.COPY_GUARD, Clock.AGE, Bound.CEILING)]
         self.tally.add(RecordClass.COPY_GUARD.value, f'resend.remember = "{figure}"', times)
+
+    def _forget_expired(self) -> None:
+        more = True
+        while more:
+            begun = self._pace.clock()
+            with self._database.writing() as connection:
+                gone = credentials.remove_expired(connection, now=self._now)
+                self._count_expired(gone)
+                self.tally.write(connection)
+            self._pace.after(begun)
+            more = any(gone.values())
+
+    def _count_expired(self, gone: Mapping[str, Sequence[int]]) -> None:
+        for kind, times in gone.items():
+            self.tally.add(kind, EXPIRED, times)
 
     def _old_receipts(self) -> Pages:
         before = aged(RecordClass.LEGAL_ACT, Bound.CEILING, self._rules, self._now)

@@ -11,7 +11,7 @@ from tamis.desk.records import sign_ins
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Action, Owner, Record, due
 from tamis.retention.rules import Rules
-from tamis.store import owners, sessions
+from tamis.store import owners, sessions, web_sessions
 from tamis.ticket import time_of
 
 
@@ -26,8 +26,12 @@ class Deleted:
 def delete(
     connection: Connection, address: str, ids: Sequence[str] | None, rules: Rules, *, now: int
 ) -> Deleted:
-    """Delete sign-ins of an account, or all (None): a request to erase, which holds and floors precede."""
+    """Delete sign-ins of an account, or all (None): a request to erase, which holds and floors precede.
+
+    Whoever is still signed in by one of them is signed out, also where its record has to stay.
+    """
     found = [one["id"] for one in sign_ins(connection, address) if ids is None or one["id"] in ids]
+    web_sessions.end_all(connection, address, ids)
     held = owners.held(connection, [address]).get(address)
     free = [one for one in found if _may_go(one, held, rules, now)]
     return Deleted(sessions.remove(connection, address, free), len(found) - len(free))

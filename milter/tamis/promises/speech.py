@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from tamis.retention import period
 from tamis.retention.classes import Words
+from tamis.words import times
 from tamis.words.catalogue import Catalogue, catalogue, text
 
 # One, and several, of each unit.
@@ -18,20 +18,6 @@ UNITS = {
     "m": (text("1 minute"), text("{number} minutes")),
     "s": (text("1 second"), text("{number} seconds")),
 }
-MONTHS = (
-    text("January"),
-    text("February"),
-    text("March"),
-    text("April"),
-    text("May"),
-    text("June"),
-    text("July"),
-    text("August"),
-    text("September"),
-    text("October"),
-    text("November"),
-    text("December"),
-)
 MANY = 12  # names in a sentence; of more the rest is counted
 
 
@@ -39,7 +25,7 @@ class Speech:
     """One language."""
 
     def __init__(self, language: str) -> None:
-        """Take one of words.catalogue.LANGUAGES."""
+        """Take one of words.catalogue.languages()."""
         self._language = language
         self._catalogue: Catalogue = catalogue(language)
 
@@ -66,8 +52,7 @@ class Speech:
 
     def bits(self, value: str | float) -> str:
         """Return a score."""
-        shown = f"{float(value):.1f}"
-        return shown.replace(".", ",") if self._language == "fr" else shown
+        return times.tenths(self._catalogue, float(value))
 
     def period(self, written: str) -> str:
         """Return a period of the configuration in words."""
@@ -78,8 +63,4 @@ class Speech:
 
     def date(self, time: int) -> str:
         """Return the day of UTC of a Unix time in ms."""
-        when = datetime.fromtimestamp(time / 1000, UTC)
-        month = self.gettext(MONTHS[when.month - 1])
-        if when.day == 1 and self._language == "fr":
-            return f"1er {month} {when.year}"
-        return f"{when.day} {month} {when.year}"
+        return times.day(self._catalogue, time)

@@ -126,6 +126,12 @@ def installation_key(config: Config) -> bytes:
         return secrets.get(connection, secrets.INSTALLATION)
 
 
+def web_key(config: Config) -> bytes:
+    """Return the random octets of what browsers and programs hold; raise StoreUnavailable."""
+    with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
+        return secrets.get(connection, secrets.WEB)
+
+
 def check_store(config: Config) -> str:
     """Return a sentence on the store, which is not changed; raise StoreUnavailable."""
     found = upgrade.describe(config.store)

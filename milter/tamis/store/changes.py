@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from tamis.store.schema import consent, setting_change
-from tamis.ticket import new_id
+from tamis.ticket import new_id, time_of
 
 USER = "user"  # the actor where it was the account's own
 TAMIS = "tamis"  # where nobody was, as when a notice is sent
@@ -45,6 +45,13 @@ def agree(connection: Connection, address: str, purpose: str, *, given: bool, ac
     """Record that a consent was given, or withdrawn."""
     row = {"id": new_id(now), "account": address, "purpose": purpose, "given": given, "actor": actor}
     connection.execute(insert(consent), row)
+
+
+def latest(connection: Connection, address: str) -> dict[str, int]:
+    """Return when each key of an account was changed last, as far as that is on record; Unix ms."""
+    newest = select(setting_change.c.key, func.max(setting_change.c.id).label("id"))
+    newest = newest.where(setting_change.c.account == address).group_by(setting_change.c.key)
+    return {row.key: time_of(row.id) for row in connection.execute(newest)}
 
 
 def _json(value: object) -> str | None:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0004"  # of the newest migration, which a test compares with migrations/versions
+REVISION = "0005"  # of the newest migration, which a test compares with migrations/versions
 
 metadata = MetaData()
 
@@ -161,6 +161,55 @@ consent = Table(
     sqlite_with_rowid=False,
 )
 Index("consent_account", consent.c.account)
+
+# Who is signed in to the web page: the hash stands for the random octets of the browser's cookie.
+web_session = Table(
+    "web_session",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # a keyed hash
+    Column("account", String, nullable=False),
+    Column("sign_in", String, nullable=False),  # the ID of its record
+    Column("made", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("language", String),  # where its user has chosen one
+    sqlite_with_rowid=False,
+)
+Index("web_session_account", web_session.c.account)
+Index("web_session_expires", web_session.c.expires)
+
+local_password = Table(
+    "local_password",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("hash", String, nullable=False),  # of argon2, with its salt and parameters (RFC 9106)
+    Column("changed", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What programs sign in with.
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # a keyed hash
+    Column("id", String, nullable=False, unique=True),
+    Column("account", String),  # none for that of the webmail's server, which acts for all
+    Column("name", String, nullable=False),  # what its owner calls it
+    Column("used", BigInteger),
+    Column("expires", BigInteger),
+    sqlite_with_rowid=False,
+)
+Index("api_token_account", api_token.c.account)
+
+# Links that somebody has signed in with, as long as they would count.
+used_link = Table(
+    "used_link",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # a keyed hash
+    Column("expires", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("used_link_expires", used_link.c.expires)
 
 # What is still to be told to users.
 notice = Table(

@@ -12,7 +12,8 @@ from tamis.store.schema import secret
 INSTALLATION = "installation"  # of the hashes of copies
 SEALING = "sealing"  # of the days of tickets, for Ed25519
 PSEUDONYMS = "pseudonyms"  # of the hashes in place of addresses
-NAMES = (INSTALLATION, SEALING, PSEUDONYMS)
+WEB = "web"  # of the hashes of what browsers and programs sign in with
+NAMES = (INSTALLATION, SEALING, PSEUDONYMS, WEB)
 LENGTH = 32  # octets, as many as SHA-256 returns (RFC 2104 section 3), and as Ed25519 takes (RFC 8032)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from gettext import NullTranslations
 from importlib.resources import files
 
-LANGUAGES = ("en", "fr")  # the texts in the code are English
+SOURCE = "en"  # the language of the texts in the code
 
 
 class Catalogue(NullTranslations):
@@ -28,9 +28,16 @@ def text(english: str) -> str:
 
 
 @cache
+def languages() -> tuple[str, ...]:
+    """Return the languages that there are texts in: English, and one for each file."""
+    names = (one.name for one in files("tamis.words").iterdir())
+    return (SOURCE, *sorted(name.removesuffix(".po") for name in names if name.endswith(".po")))
+
+
+@cache
 def catalogue(language: str) -> Catalogue:
-    """Return the catalogue of one of LANGUAGES."""
-    if language == LANGUAGES[0]:
+    """Return the catalogue of one of languages()."""
+    if language == SOURCE:
         return Catalogue({})
     return Catalogue(parse(files("tamis.words").joinpath(f"{language}.po").read_text(encoding="utf-8")))
 

@@ -1,0 +1,43 @@
+"""Limits on attempts to sign in: counted before any work is done, whether they succeed or not."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+MINUTE = 60_000  # milliseconds
+MOST_KEYS = 100_000  # some 20 MB; the oldest are forgotten beyond
+
+
+@dataclass(slots=True)
+class Count:
+    """Attempts since a time."""
+
+    since: int  # Unix ms
+    attempts: int = 0
+
+
+class Attempts:
+    """So many attempts of each key in so much time."""
+
+    def __init__(self, most: int, span: int) -> None:
+        self._most = most
+        self._span = span
+        self._counts: OrderedDict[str, Count] = OrderedDict()
+
+    def wait(self, key: str, now: int) -> int:
+        """Count an attempt, and return 0, or the milliseconds until the next one may be made."""
+        count = self._counts.get(key)
+        if count is None or not count.since <= now < count.since + self._span:
+            count = self._counts[key] = Count(now)
+        self._counts.move_to_end(key)
+        if len(self._counts) > MOST_KEYS:
+            self._counts.popitem(last=False)
+        if count.attempts >= self._most:
+            return count.since + self._span - now
+        count.attempts += 1
+        return 0
+
+    def forget(self, key: str) -> None:
+        """Count from the start again, as somebody has signed in."""
+        self._counts.pop(key, None)

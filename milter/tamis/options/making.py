@@ -1,0 +1,48 @@
+"""Makes the parts of the web page and hands them to each other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from starlette.types import ASGIApp
+
+from tamis.config import Config
+from tamis.options.app import App
+from tamis.options.cookie import Cookie
+from tamis.options.doorkeeper import Doorkeeper
+from tamis.options.keys import Keys
+from tamis.options.pages import Pages
+from tamis.options.pool import Pool
+from tamis.options.routes import ROUTES
+from tamis.options.site import Site
+from tamis.passwords import Passwords
+from tamis.service import parts
+from tamis.words.times import zone
+
+
+@contextlib.contextmanager
+def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Iterator[ASGIApp]:
+    """Lend the application; raise StoreUnavailable where the store has no key."""
+    options = config.options
+    pool = Pool(config)
+    doorkeeper = Doorkeeper(passwords)
+    site = Site(
+        config=config,
+        pool=pool,
+        keys=Keys(parts.web_key(config)),
+        cookie=Cookie(is_secure=options.is_secure),
+        doorkeeper=doorkeeper,
+        pages=Pages(
+            options.prefix,
+            {one.name: one.path for one in ROUTES},
+            frozenset(one.name for one in ROUTES if one.show is not None and not one.identifiers),
+        ),
+        zone=zone(options.time_zone),
+        now=now,
+    )
+    try:
+        yield App(site).asgi()
+    finally:
+        doorkeeper.close()
+        pool.close()

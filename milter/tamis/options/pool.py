@@ -1,0 +1,70 @@
+"""The store's threads: work that waits for the database does not hold up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tamis.accounts import Accounts
+from tamis.config import Config
+from tamis.service import parts
+from tamis.store.database import Database
+
+THREADS = 4  # readers that wait for the disk at once; SQLite and this process write one at a time anyway
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """What one thread works with."""
+
+    database: Database
+    accounts: Accounts  # without catch-alls: who signs in means his own
+
+    def account(self, typed: str) -> str | None:
+        """Return the account's own address that an address (lower case) stands for; None for others'."""
+        if typed.count("@") != 1:
+            return None
+        (resolution,) = self.accounts.resolve([typed])
+        if len(resolution.members) != 1 or not resolution.members[0].local:
+            return None
+        (member,) = resolution.members
+        return member.account or self.accounts.without_detail(member.address)
+
+
+class Pool:
+    """A few threads, each with a connection of its own."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._own = threading.local()
+
+    async def run(self, work: Callable[[Clerk], Result]) -> Result:
+        """Return what work returns; raise StoreUnavailable where it does."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: work(self._clerk()))
+
+    def close(self) -> None:
+        """Finish what has begun, and close the connections."""
+        together = threading.Barrier(THREADS)  # so that each thread closes its own
+        for one in [self._executor.submit(self._leave, together) for _ in range(THREADS)]:
+            one.result()
+        self._executor.shutdown()
+
+    def _clerk(self) -> Clerk:
+        clerk: Clerk | None = getattr(self._own, "clerk", None)
+        if clerk is None:
+            database = Database(self._config.store)
+            clerk = self._own.clerk = Clerk(database, parts.named_accounts(self._config, database))
+        return clerk
+
+    def _leave(self, together: threading.Barrier) -> None:
+        together.wait()
+        clerk: Clerk | None = getattr(self._own, "clerk", None)
+        if clerk is not None:
+            clerk.database.close()

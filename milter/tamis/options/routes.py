@@ -1,0 +1,42 @@
+"""All that can be asked for: a table, so that whoever adds a line says who may ask, and about what."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from starlette.responses import Response
+
+from tamis.options import reception, sign_in
+from tamis.options.visit import Visit
+
+Act: TypeAlias = Callable[[Visit], Awaitable[Response]]
+
+
+class For(StrEnum):
+    """Who may ask."""
+
+    ANYBODY = "anybody"
+    ACCOUNT = "account"  # who is signed in, about his own
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A page: how it is shown, and what its form does, which may be missing."""
+
+    name: str
+    path: str  # {words} in it are identifiers
+    who: For
+    show: Act | None = None
+    change: Act | None = None
+    identifiers: tuple[str, ...] = ()  # of which each belongs to one account
+
+
+ROUTES = (
+    Route("start", "/", For.ACCOUNT, show=reception.start),
+    Route("sign-in", "/sign-in", For.ANYBODY, show=sign_in.show, change=sign_in.sign_in),
+    Route("sign-out", "/sign-out", For.ACCOUNT, change=sign_in.sign_out),
+    Route("reception", "/reception", For.ACCOUNT, show=reception.show, change=reception.change),
+)

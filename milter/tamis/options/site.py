@@ -1,0 +1,28 @@
+"""The parts of the web page, handed in once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from tamis.config import Config
+from tamis.options.cookie import Cookie
+from tamis.options.doorkeeper import Doorkeeper
+from tamis.options.keys import Keys
+from tamis.options.pages import Pages
+from tamis.options.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One running web page."""
+
+    config: Config
+    pool: Pool
+    keys: Keys
+    cookie: Cookie
+    doorkeeper: Doorkeeper
+    pages: Pages
+    zone: tzinfo
+    now: Callable[[], int]  # Unix ms

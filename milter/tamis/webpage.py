@@ -1,0 +1,84 @@
+"""[options]: the web page of users, and how they sign in to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from tamis import address
+from tamis.section import Address, Network, Seconds, Section
+from tamis.words.catalogue import languages
+from tamis.words.times import zone
+
+ORIGIN = re.compile(r"https://[A-Za-z0-9.*-]+(:\d{1,5})?")
+PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+
+
+class Options(Section):
+    """The table."""
+
+    listen: Address = "inet:127.0.0.1:8892"
+    socket_mode: str = Field(default="0660", pattern="^0?[0-7]{3}$")
+    socket_group: str = ""
+    url: str = ""
+    proxies: tuple[Network, ...] = Field(default=(), strict=False)
+    sign_in: tuple[Literal["password"], ...] = Field(default=("password",), strict=False, min_length=1)
+    session: Seconds = 43_200.0
+    idle: Seconds = 3_600.0
+    language: str = "en"
+    time_zone: str = "UTC"
+    frame_ancestors: tuple[str, ...] = Field(default=(), strict=False)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        path = parts.path.rstrip("/")
+        ours = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+        if not (ours and parts.hostname and PATH.fullmatch(path) and not parts.query and not parts.fragment):
+            raise ValueError(f'expected "https://HOST/PATH" (http only on loopback), got "{value}"')
+        return f"{parts.scheme}://{parts.netloc}{path}"
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, value: str) -> str:
+        if value not in languages():
+            expected = " or ".join(f'"{one}"' for one in languages())
+            raise ValueError(f'expected {expected}, got "{value}"')
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        zone(value)
+        return value
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if not ORIGIN.fullmatch(one):
+                raise ValueError(f'expected origins such as "https://webmail.example.org", got "{one}"')
+        return value
+
+    @property
+    def prefix(self) -> str:
+        """The path that all of the page's paths begin with, without a slash at its end."""
+        return urlsplit(self.url).path
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers come by https, so that cookies may be bound to it."""
+        if self.url:
+            return self.url.startswith("https:")
+        where = address.parse(self.listen)
+        return not (isinstance(where, address.InetAddress) and where.is_loopback)
+
+
+def _is_loopback(host: str | None) -> bool:
+    return host is not None and address.InetAddress(host, 0).is_loopback

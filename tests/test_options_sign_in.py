@@ -1,0 +1,307 @@
+"""Signing in to the web page by a local password, and what the browser holds."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from tests.commands import Tamis
+from tests.stores import NOON, other
+from tests.web import CHEAP, Web, running
+
+from tamis.desk import erasure
+from tamis.desk.purge import Pace, Purge
+from tamis.options.attempts import MOST_KEYS, Attempts
+from tamis.options.doorkeeper import OF_A_CLIENT, OF_AN_ACCOUNT, SPAN
+from tamis.passwords import Passwords
+from tamis.store.database import Database
+
+QUICK = Pace(sleep=lambda seconds: None)
+
+
+def rows(web: Web, statement: str) -> list[tuple[object, ...]]:
+    with other(web.config) as connection:
+        return [tuple(row) for row in connection.execute(statement).fetchall()]
+
+
+def test_who_is_not_signed_in_is_led_to_the_form_and_back(web: Web) -> None:
+    web.password("anna@example.org")
+    visitor = web.visitor()
+
+    page = visitor.get("/reception")
+    done = visitor.sign_in(next="reception")
+
+    assert (page.status, page.location) == (303, "/sign-in?next=reception")
+    assert (done.status, done.location) == (303, "/reception")
+    assert visitor.get("/reception").status == 200
+
+
+def test_a_sign_in_is_on_record_and_the_last_of_its_account(web: Web) -> None:
+    web.signed_in()
+
+    assert rows(web, "SELECT account, kind, address FROM session") == [
+        ("anna@example.org", "options", "192.0.2.7")
+    ]
+    assert rows(web, "SELECT last_sign_in FROM account") == [(NOON,)]
+
+
+def test_an_alias_of_one_account_signs_in_to_it(web: Web, tamis: Tamis) -> None:
+    tamis("alias", "add", "a.smith@example.org", "anna@example.org")
+    web.password("anna@example.org")
+    visitor = web.visitor()
+
+    visitor.sign_in(" A.Smith@Example.org ")
+
+    assert "anna@example.org" in visitor.get("/reception").text
+
+
+def test_the_store_holds_nothing_that_a_browser_could_send(web: Web) -> None:
+    visitor = web.signed_in()
+
+    found = Path(web.config.store.url.removeprefix("sqlite:///"))
+    octets = b"".join(path.read_bytes() for path in found.parent.glob("tamis.db*"))
+
+    assert b"correct horse" not in octets
+    assert visitor.cookies["tamis"].encode() not in octets
+
+
+@pytest.mark.parametrize(
+    ("address", "password"),
+    [
+        ("anna@example.org", "wrong"),
+        ("nobody@example.org", "correct horse battery"),
+        ("anna@elsewhere.example", "correct horse battery"),
+        ("anna", "correct horse battery"),
+        ("a@b@example.org", "correct horse battery"),
+        ("", ""),
+        ("anna@example.org", "x" * 5000),
+    ],
+)
+def test_whatever_is_wrong_is_told_in_the_same_words(web: Web, address: str, password: str) -> None:
+    web.password("anna@example.org")
+
+    page = web.visitor().sign_in(address, password)
+
+    assert page.status == 401
+    assert page.text.count("Address or password is wrong.") == 1
+    assert rows(web, "SELECT count(*) FROM session") == [(0,)]
+
+
+class Counting(Passwords):
+    """Notes whether there was a hash to verify."""
+
+    def __init__(self) -> None:
+        super().__init__(CHEAP)
+        self.asked: list[bool] = []
+
+    def verify(self, digest: str | None, password: str) -> bool:
+        """Tell whether a password is the one of a hash."""
+        self.asked.append(digest is not None)
+        return super().verify(digest, password)
+
+
+def test_an_unknown_account_costs_as_much_as_a_wrong_password(tmp_path: Path) -> None:
+    passwords = Counting()
+    with running(tmp_path, passwords=passwords) as web:
+        web.password("anna@example.org")
+        for address in ("anna@example.org", "nobody@example.org", "anna@elsewhere.example"):
+            web.visitor().sign_in(address, "wrong")
+
+    assert passwords.asked == [True, False, False]
+
+
+def test_signing_in_gives_another_cookie_than_the_form_had(web: Web) -> None:
+    web.password("anna@example.org")
+    visitor = web.visitor()
+    visitor.get("/sign-in")
+    before = visitor.cookies["tamis"]
+
+    visitor.sign_in()
+
+    assert visitor.cookies["tamis"] != before
+
+
+def test_the_cookie_is_for_http_alone_and_ends_with_the_browser(web: Web) -> None:
+    given = web.visitor().get("/sign-in").headers["set-cookie"]
+
+    assert given.partition("; ")[2] == "HttpOnly; Path=/; SameSite=lax"
+
+
+def test_behind_https_the_cookie_is_bound_to_it_and_to_the_host(tmp_path: Path) -> None:
+    with running(tmp_path, '[options]\nurl = "https://mail.example.org/options"') as web:
+        given = web.visitor().get("/options/sign-in").headers["set-cookie"]
+
+    assert given.startswith("__Host-tamis=")
+    assert given.partition("; ")[2] == "HttpOnly; Path=/; SameSite=lax; Secure"
+
+
+def test_all_paths_begin_with_that_of_the_url(tmp_path: Path) -> None:
+    with running(tmp_path, '[options]\nurl = "https://mail.example.org/options/"') as web:
+        page = web.visitor().get("/options/reception")
+        elsewhere = web.visitor().get("/reception")
+        form = web.visitor().get("/options/sign-in")
+
+    assert (page.status, page.location) == (303, "/options/sign-in?next=reception")
+    assert elsewhere.status == 404
+    assert 'action="/options/sign-in"' in form.text and 'href="/options/static/' in form.text
+
+
+def test_sign_out_ends_the_session_in_the_store_and_in_the_browser(web: Web) -> None:
+    visitor = web.signed_in()
+    held = dict(visitor.cookies)
+
+    page = visitor.post("/sign-out", {"token": visitor.get("/reception").token})
+
+    assert (page.status, page.location, visitor.cookies) == (303, "/sign-in", {})
+    assert rows(web, "SELECT count(*) FROM web_session") == [(0,)]
+    visitor.cookies = held
+    assert visitor.get("/reception").status == 303
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "another's"])
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/reception"])
+def test_a_form_without_the_token_of_its_browser_does_nothing(web: Web, path: str, wrong: str) -> None:
+    visitor = web.signed_in()
+    token = web.signed_in("bob@example.org").get("/reception").token if wrong == "another's" else wrong
+
+    page = visitor.post(path, {"token": token, "address": "anna@example.org", "antispam": ""})
+
+    assert page.status == 403
+    assert visitor.get("/reception").status == 200
+    assert rows(web, "SELECT count(*) FROM setting") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example", "//evil.example", "/reception", "sign-out", "\r\nSet-Cookie: a=b", ""]
+)
+def test_signing_in_leads_to_pages_of_ours_alone(web: Web, wanted: str) -> None:
+    web.password("anna@example.org")
+
+    assert web.visitor().sign_in(next=wanted).location == "/reception"
+
+
+def test_attempts_at_one_account_are_limited_whether_there_is_one_or_not(web: Web) -> None:
+    web.password("anna@example.org")
+    for address in ("anna@example.org", "nobody@example.org"):
+        for number in range(OF_AN_ACCOUNT):
+            assert web.visitor(client=f"192.0.2.{number}").sign_in(address, "wrong").status == 401
+
+        page = web.visitor(client="192.0.2.200").sign_in(address)
+
+        assert page.status == 429
+        assert "Wait 15 min" in page.text
+    web.clock[0] += SPAN
+    assert web.visitor().sign_in().status == 303
+
+
+def test_attempts_from_one_place_are_limited(web: Web) -> None:
+    web.password("anna@example.org")
+    for number in range(OF_A_CLIENT):
+        # All addresses of one network, as one subscriber has them.
+        visitor = web.visitor(client=f"2001:db8::{number:x}")
+        assert visitor.sign_in(f"user{number}@example.org", "wrong").status == 401
+
+    assert web.visitor(client="2001:db8::ffff:1").sign_in().status == 429
+    assert web.visitor(client="2001:db8:0:1::1").sign_in().status == 303
+
+
+def test_who_succeeds_may_try_as_often_again(web: Web) -> None:
+    web.password("anna@example.org")
+    for _ in range(OF_AN_ACCOUNT - 1):
+        web.visitor().sign_in("anna@example.org", "wrong")
+    web.visitor().sign_in()
+
+    assert web.visitor().sign_in("anna@example.org", "wrong").status == 401
+
+
+def test_counts_of_attempts_are_bounded() -> None:
+    attempts = Attempts(1, 1000)
+    for number in range(MOST_KEYS + 10):
+        attempts.wait(str(number), 0)
+
+    assert len(attempts._counts) == MOST_KEYS
+    assert attempts.wait(str(MOST_KEYS), 0) == 1000
+
+
+def test_the_client_of_a_believed_proxy_is_the_one_that_it_names(tmp_path: Path) -> None:
+    with running(tmp_path, '[options]\nproxies = ["192.0.2.0/30"]') as web:
+        web.password("anna@example.org")
+        for client, forwarded in (
+            ("192.0.2.1", "203.0.113.9"),
+            ("192.0.2.1", "10.0.0.1, 203.0.113.8, 192.0.2.2"),
+            ("192.0.2.7", "203.0.113.7"),  # no proxy of ours
+            (None, "203.0.113.6"),  # a unix socket
+            ("192.0.2.1", "rubbish"),
+        ):
+            visitor = web.visitor(client=client)
+            visitor.sent = {"x-forwarded-for": forwarded}
+            visitor.sign_in()
+        found = [one for (one,) in rows(web, "SELECT address FROM session ORDER BY id")]
+
+    assert sorted(found, key=str) == ["192.0.2.1", "192.0.2.7", "203.0.113.6", "203.0.113.8", "203.0.113.9"]
+
+
+def test_a_session_ends_some_time_after_its_last_page(web: Web) -> None:
+    visitor = web.signed_in()
+    for _ in range(3):
+        web.clock[0] += 50 * 60_000
+        assert visitor.get("/reception").status == 200
+
+    web.clock[0] += 61 * 60_000
+
+    assert visitor.get("/reception").status == 303
+
+
+def test_a_session_ends_some_time_after_its_start(web: Web) -> None:
+    visitor = web.signed_in()
+    for _ in range(14):
+        web.clock[0] += 50 * 60_000
+        visitor.get("/reception")
+
+    web.clock[0] += 30 * 60_000
+
+    assert visitor.get("/reception").status == 303
+
+
+def test_a_new_password_signs_everybody_out(web: Web, tamis: Tamis) -> None:
+    visitor = web.signed_in()
+
+    web.password("anna@example.org", "another long password")
+
+    assert visitor.get("/reception").status == 303
+    assert web.visitor().sign_in().status == 401
+
+
+def test_deleting_sign_ins_signs_out_who_is_still_there(web: Web, tamis: Tamis) -> None:
+    anna, bob = web.signed_in(), web.signed_in("bob@example.org")
+
+    assert tamis("account", "sessions", "anna@example.org", "--delete-all").status == 0
+
+    assert anna.get("/reception").status == 303
+    assert bob.get("/reception").status == 200
+
+
+def test_an_erased_account_has_no_session_and_no_password(web: Web) -> None:
+    web.signed_in()
+    with contextlib.closing(Database(web.config.store)) as database:
+        erasure.erase(database, "anna@example.org", web.config.rules, notify=False, now=NOON + 1, pace=QUICK)
+
+    for table in ("web_session", "local_password"):
+        assert rows(web, f"SELECT count(*) FROM {table}") == [(0,)]  # noqa: S608
+
+
+def test_expired_sessions_go_with_a_purge(web: Web) -> None:
+    web.signed_in()
+    web.clock[0] += 30 * 60_000
+    web.signed_in("bob@example.org")
+    with contextlib.closing(Database(web.config.store)) as database:
+        purge = Purge(database, web.config.rules, now=NOON + 60 * 60_000, pace=QUICK)
+        purge.plan()
+        planned = purge.tally.lines()
+        purge = Purge(database, web.config.rules, now=NOON + 60 * 60_000, pace=QUICK)
+        purge.run()
+
+    assert rows(web, "SELECT account FROM web_session") == [("bob@example.org",)]
+    assert [(one["class"], one["rule"], one["count"]) for one in planned] == [("web_session", "expired", 1)]
+    assert purge.tally.lines() == planned

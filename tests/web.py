@@ -1,0 +1,105 @@
+"""The web page in the test's own process, on a store in its folder and by a clock that it sets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from argon2 import PasswordHasher
+from starlette.types import ASGIApp, Message
+from tests.stores import NOON, make_config
+from tests.visitor import PASSWORD, Answer, Visitor
+
+from tamis.config import Config
+from tamis.desk import passwords as desk
+from tamis.options import making
+from tamis.passwords import Passwords
+from tamis.store.database import Database
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def set_password(config: Config, address: str, password: str = PASSWORD, *, now: int = NOON) -> None:
+    """Set an account's password, as the operator does."""
+    digest = Passwords(CHEAP).hash(password)
+    with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
+        desk.put(connection, address, digest, actor="root", notify=False, now=now)
+
+
+@dataclass
+class Web:
+    """One web page."""
+
+    config: Config
+    app: ASGIApp
+    clock: list[int]  # Unix ms, in its only place
+
+    def visitor(self, language: str = "en", *, client: str | None = "192.0.2.7") -> Visitor:
+        """Return a browser without cookies at an address; None for a unix socket."""
+
+        def carry(method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+            return asyncio.run(self._carry(method, path, headers, body, client))
+
+        return Visitor(carry, language)
+
+    def signed_in(self, address: str = "anna@example.org", language: str = "en") -> Visitor:
+        """Return the browser of who is signed in to an account, which gets a password."""
+        self.password(address)
+        visitor = self.visitor(language)
+        assert visitor.sign_in(address).status == 303
+        return visitor
+
+    def password(self, address: str, password: str = PASSWORD) -> None:
+        """Set an account's password, as the operator does."""
+        set_password(self.config, address, password, now=self.clock[0])
+
+    async def _carry(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, client: str | None
+    ) -> Answer:
+        parts = urlsplit("http://here" + path)
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "client": None if client is None else (client, 40000),
+            "server": ("here", 80),
+        }
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body or b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        fields = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+        return sent[0]["status"], fields, b"".join(one.get("body", b"") for one in sent[1:])
+
+
+@contextlib.contextmanager
+def running(folder: Path, more: str = "", passwords: Passwords | None = None) -> Iterator[Web]:
+    """Run a web page whose configuration has more to it."""
+    config = make_config(folder, more=more)
+    clock = [NOON]
+    with making.made(config, passwords or Passwords(CHEAP), now=lambda: clock[0]) as app:
+        yield Web(config, app, clock)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    """Run a web page of example.org and example.com."""
+    with running(tmp_path) as one:
+        yield one
