@@ -40,6 +40,7 @@ class Database:
         """Lend the connection for reading; raise StoreUnavailable."""
         with self._translated():
             connection = self._open()
+            dialect.wait(connection, self._timeout)
             yield connection
             connection.rollback()
 

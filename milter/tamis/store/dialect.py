@@ -60,6 +60,9 @@ SETTINGS = text(
     set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
 )
+# Of a connection to SQLite: whether commits never wait, and whether no statement waits for a lock for now.
+IS_WAL = "is WAL"
+IS_HASTY = "is hasty"
 LEAST_PATIENCE = 2  # seconds to connect; libpq takes no less
 
 
@@ -135,11 +138,13 @@ def _file(file: Path, timeout: float) -> Engine:
     return made
 
 
-def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # begin() below begins, not Python's driver
     cursor = connection.cursor()
     for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute("PRAGMA journal_mode")
+    entry.info[IS_WAL] = cursor.fetchone() == ("wal",)
     cursor.close()
 
 
@@ -152,14 +157,27 @@ def begin(connection: Connection, timeout: float) -> None:
     if connection.dialect.name != "sqlite":
         return
     cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 0")
+    if IS_HASTY not in connection.info:
+        cursor.execute("PRAGMA busy_timeout = 0")
+        connection.info[IS_HASTY] = True
     started = time.monotonic()
     while _is_locked(cursor) and (waited := time.monotonic() - started) < timeout:
         time.sleep(RUSH if waited < HANDOVER else PATIENCE)
     if not connection.connection.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # for the error, by which the caller gives up
-    cursor.execute(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")
     cursor.close()
+    if not connection.info[IS_WAL]:
+        wait(connection, timeout)
+
+
+def wait(connection: Connection, timeout: float) -> None:
+    """Have SQLite itself wait for locks again, as it shall for all but begin().
+
+    begin() leaves that to what follows, as with a write-ahead log nothing up to the commit waits: a statement
+    less is a fight less for Python's lock.
+    """
+    if connection.dialect.name == "sqlite" and connection.info.pop(IS_HASTY, False):
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
