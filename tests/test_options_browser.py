@@ -64,7 +64,7 @@ class Provider:
         found: Outcome = json.loads(last)["recipients"][0]
         return found
 
-    def send_until(self, recipient: str, raw: bytes, **wanted: str) -> None:
+    def send_until(self, recipient: str, raw: bytes, **wanted: object) -> None:
         """Send a message until the ticket says what is wanted, as it does a second later at most."""
         end = time.monotonic() + PATIENCE
         found: Outcome = {}
@@ -154,6 +154,32 @@ def test_actions_that_are_chosen_are_carried_out(page: Page, provider: Provider)
     provider.send_until(address, mail.gtube(), antispam="spam", action="deliver")
 
 
+def test_senders_are_blocked_and_no_more(page: Page, provider: Provider) -> None:
+    address = provider.account()
+    sign_in(page, provider, address)
+    page.get_by_role("link", name="Senders").click()
+    blocked = page.get_by_role("region", name="Blocked")
+
+    blocked.get_by_label("Address").fill("@news.example.net")
+    blocked.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("status")).to_contain_text("In force since")
+    provider.send_until(address, mail.newsletter(), antispam="spam", reasons=["SENDER_BLOCKED"])
+    blocked.get_by_role("button", name="Remove @news.example.net").click()
+    expect(blocked.get_by_role("listitem")).to_have_count(0)
+    provider.send_until(address, mail.newsletter(), antispam="ham")
+
+
+def test_learning_is_agreed_to(page: Page, provider: Provider) -> None:
+    sign_in(page, provider, provider.account())
+    learning = page.get_by_role("switch", name="Learning")
+
+    expect(learning).not_to_be_checked()
+    learning.check()
+    save(page)
+
+    expect(learning).to_be_checked()
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_shuts_anybody_out(chromium: Browser, provider: Provider, language: str, scheme: Any) -> None:
@@ -174,6 +200,9 @@ def test_nothing_shuts_anybody_out(chromium: Browser, provider: Provider, langua
     page.locator(".save button").click()
     page.get_by_role("alert").wait_for()
     violations += found_by_axe(page)
+    for path in ("senders", "senders/blocked"):
+        page.goto(f"{provider.options.url}/{path}")
+        violations += found_by_axe(page)
     context.close()
 
     assert violations == []

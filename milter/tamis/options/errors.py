@@ -29,6 +29,10 @@ TEXTS: Mapping[int, tuple[str, str]] = {
         text("This page does not do that"),
         text("Go back and use the page's own buttons."),
     ),
+    HTTPStatus.CONFLICT: (
+        text("This is not yours to change"),
+        text("Your provider has set it for all users. Nothing was saved."),
+    ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         text("This is too long"),
         text("Nothing was saved. Send less at once."),

@@ -36,7 +36,7 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
         pages=Pages(
             options.prefix,
             {one.name: one.path for one in ROUTES},
-            frozenset(one.name for one in ROUTES if one.show is not None and not one.identifiers),
+            frozenset(one.name for one in ROUTES if one.show is not None and "{" not in one.path),
         ),
         zone=zone(options.time_zone),
         now=now,

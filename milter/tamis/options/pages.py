@@ -12,7 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tamis.words.catalogue import catalogue, languages, text
 
 KINDS = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
-NAVIGATION: Mapping[str, str] = {"reception": text("E-mail reception")}  # pages of an account, in order
+NAVIGATION: Mapping[str, str] = {  # pages of an account, in order
+    "reception": text("E-mail reception"),
+    "senders": text("Senders"),
+}
 VERSION = 12  # hexadecimal digits of a file's hash in its address, so that browsers may keep it
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.responses import Response
 
 from tamis.desk import settings
-from tamis.desk.shown import Shown, shown
+from tamis.desk.shown import Shown
 from tamis.options.filters import ANSWERS, FILTERS
 from tamis.options.pool import Clerk
+from tamis.options.standing import Standing, standing
 from tamis.options.visit import Visit
 from tamis.preferences import SWITCHES, THRESHOLD, TREATMENTS, Treatment, Value, parse
-from tamis.store import changes
 from tamis.store.changes import USER
 from tamis.words.catalogue import text
 
@@ -24,14 +23,6 @@ WRONG_THRESHOLD = text("Enter a number of points between -1000 and 1000, such as
 WRONG_CHOICE = text("Choose one of these.")
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An account's settings, and since when."""
-
-    shown: Shown
-    since: Mapping[str, int]  # Unix ms, of the keys whose change is on record
-
-
 async def start(visit: Visit) -> Response:
     """Lead to the first page."""
     return visit.go("reception")
@@ -39,16 +30,16 @@ async def start(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """Show what is in force."""
-    return _page(visit, await visit.work(lambda clerk: _standing(visit, clerk)), {}, HTTPStatus.OK)
+    return _page(visit, await visit.work(lambda clerk: standing(visit, clerk)), {}, HTTPStatus.OK)
 
 
 async def change(visit: Visit) -> Response:
     """Put in force what the form says, all of it or nothing."""
-    standing = await visit.work(lambda clerk: _standing(visit, clerk))
-    wanted, wrong = _wanted(visit, standing.shown)
+    found = await visit.work(lambda clerk: standing(visit, clerk))
+    wanted, wrong = _wanted(visit, found.shown)
     if wrong:
-        return _page(visit, standing, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
-    values = {key: value for key, value in wanted.items() if value != standing.shown.applied[key]}
+        return _page(visit, found, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
+    values = {key: value for key, value in wanted.items() if value != found.shown.applied[key]}
     notify = visit.site.config.notices.is_on
 
     def put(clerk: Clerk) -> None:
@@ -58,12 +49,6 @@ async def change(visit: Visit) -> Response:
     if values:
         await visit.work(put)
     return visit.go("reception", "saved=" + ("yes" if values else "nothing"))
-
-
-def _standing(visit: Visit, clerk: Clerk) -> Standing:
-    with clerk.database.reading() as connection:
-        found = shown(connection, visit.account, config=visit.site.config, accounts=clerk.accounts)
-        return Standing(found, changes.latest(connection, visit.account))
 
 
 def _wanted(visit: Visit, found: Shown) -> tuple[dict[str, Value], dict[str, str]]:
@@ -83,12 +68,11 @@ def _wanted(visit: Visit, found: Shown) -> tuple[dict[str, Value], dict[str, str
     return wanted, wrong
 
 
-def _page(visit: Visit, standing: Standing, wrong: Mapping[str, str], status: int) -> Response:
-    found = standing.shown
+def _page(visit: Visit, found: Standing, wrong: Mapping[str, str], status: int) -> Response:
     config = visit.site.config
     given = {key: visit.form.get(key) for key in KEYS} if wrong else {}
-    last = max((standing.since[key] for key in KEYS if key in standing.since), default=None)
     values = {
+        **found.values(visit, KEYS),
         "filters": FILTERS,
         "answers": _answers(config.mail.recipient_delimiter != ""),
         "folders": {
@@ -97,13 +81,9 @@ def _page(visit: Visit, standing: Standing, wrong: Mapping[str, str], status: in
             "graymail.social": config.filing.social,
             "graymail.list": config.filing.list,
         },
-        "applied": {**found.applied, **given},
-        "locked": KEYS if found.is_restricted else found.locked,
-        "is_restricted": found.is_restricted,
-        "since": standing.since,
-        "last": last,
+        "applied": {**found.shown.applied, **given},
+        "locked": KEYS if found.shown.is_restricted else found.shown.locked,
         "wrong": wrong,
-        "saved": visit.request.query_params.get("saved", ""),
         "outgoing": config.outgoing,
         "only_watches": config.milter.mode == "shadow",
     }

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from starlette.responses import Response
 
-from tamis.options import reception, sign_in
+from tamis.options import reception, senders, sign_in
 from tamis.options.visit import Visit
 
 Act: TypeAlias = Callable[[Visit], Awaitable[Response]]
@@ -27,11 +27,11 @@ class Route:
     """A page: how it is shown, and what its form does, which may be missing."""
 
     name: str
-    path: str  # {words} in it are identifiers
+    path: str  # {words} in it are parameters
     who: For
     show: Act | None = None
     change: Act | None = None
-    identifiers: tuple[str, ...] = ()  # of which each belongs to one account
+    identifiers: tuple[str, ...] = ()  # parameters of which each value belongs to one account
 
 
 ROUTES = (
@@ -39,4 +39,7 @@ ROUTES = (
     Route("sign-in", "/sign-in", For.ANYBODY, show=sign_in.show, change=sign_in.sign_in),
     Route("sign-out", "/sign-out", For.ACCOUNT, change=sign_in.sign_out),
     Route("reception", "/reception", For.ACCOUNT, show=reception.show, change=reception.change),
+    Route("senders", "/senders", For.ACCOUNT, show=senders.show, change=senders.change),
+    Route("senders-text", "/senders/{list}", For.ACCOUNT, show=senders.show_text, change=senders.change_text),
+    Route("senders-file", "/senders/{list}/file", For.ACCOUNT, show=senders.download),
 )

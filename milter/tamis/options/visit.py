@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TypeVar
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -44,9 +45,9 @@ class Visit:
         """Return what work with the store returns."""
         return await self.site.pool.run(work)
 
-    def say(self, english: str, **values: object) -> str:
-        """Return a text in the visitor's language."""
-        return str(self.language.say(english, **values))
+    def say(self, english: str, **values: object) -> Markup:
+        """Return a text in the visitor's language, as HTML."""
+        return self.language.say(english, **values)
 
     def page(
         self, template: str, values: Mapping[str, object] | None = None, *, status: int = HTTPStatus.OK
