@@ -15,7 +15,7 @@ CLAMD := var/debian/clamav-daemon
 PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help dev run test check format bench faults fuzz soak corpora clean packages
+.PHONY: help dev run test check format screenshots bench faults fuzz soak corpora clean packages
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,6 +52,10 @@ check: dev ## Formatting, lint, types, tests and documentation: what CI runs
 format: dev ## Format the code and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: dev ## Take a picture of every web page, in each language, on phone and desktop, light and dark
+	@tests/unpack chromium clamav-daemon
+	$(BIN)/python -m tests.screenshots
 
 bench: dev ## Measure beside a null milter and rspamd on the same messages, and what each means costs
 	@tests/unpack rspamd || echo 'going on without rspamd'

@@ -10,6 +10,7 @@ from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
 from tests.servers.options import start_options as start_options
 from tests.servers.postgresql import postgresql as postgresql
+from tests.servers.provider import provider as provider
 from tests.servers.sites import deferring_site as deferring_site
 from tests.servers.sites import lenient_site as lenient_site
 from tests.servers.sites import looped_site as looped_site

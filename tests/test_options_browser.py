@@ -2,103 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeAlias
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from tests.servers import mail
 from tests.servers.chromium import new_context
-from tests.servers.clamd import Clamd
-from tests.servers.milter import PATIENCE, Milter
-from tests.servers.options import Options
-from tests.visitor import PASSWORD
-from tests.web import set_password
-
-from tamis import config as configuration
-from tamis.message import Envelope, Recipient
-from tamis.sandbox.processes import free_port
-from tamis.store import tickets
-from tamis.store.database import Database
-from tamis.store.tickets import Query
-
-Outcome: TypeAlias = dict[str, Any]
-"""What a ticket says of a recipient."""
+from tests.servers.provider import Provider, save, sign_in
 
 FOUND = (
     ("antivirus", mail.eicar(), "infected"),
     ("antispam", mail.gtube(), "spam"),
     ("graymail", mail.newsletter(), "newsletter"),
 )
-
-
-@dataclass
-class Provider:
-    """A milter and its web page."""
-
-    milter: Milter
-    options: Options
-    thread: ThreadPoolExecutor  # for event loops beside playwright's
-    accounts: int = 0
-
-    def account(self) -> str:
-        """Return the address of a new account, with a password."""
-        self.accounts += 1
-        address = f"user{self.accounts}@example.org"
-        set_password(configuration.load(str(self.milter.config)), address)
-        return address
-
-    def send(self, recipient: str, raw: bytes) -> Outcome:
-        """Send a message and return what the ticket says of its one recipient."""
-        message = Envelope(mail_from="anna@example.net", recipients=(Recipient(recipient),))
-        self.thread.submit(self.milter.send, message, raw).result()
-        config = configuration.load(str(self.milter.config))
-        with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
-            last = list(tickets.find(connection, Query(recipient)))[-1]
-        found: Outcome = json.loads(last)["recipients"][0]
-        return found
-
-    def send_until(self, recipient: str, raw: bytes, **wanted: object) -> None:
-        """Send a message until the ticket says what is wanted, as it does a second later at most."""
-        end = time.monotonic() + PATIENCE
-        found: Outcome = {}
-        while time.monotonic() < end:
-            found = self.send(recipient, raw)
-            if wanted.items() <= found.items():
-                return
-        raise AssertionError(f"expected {wanted}, got {found}")
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory, clamd: Clamd) -> Iterator[Provider]:
-    """Run a provider."""
-    port = free_port(0)
-    folder = tmp_path_factory.mktemp("provider")
-    listen = {"options": {"listen": f"inet:127.0.0.1:{port}"}}
-    with (
-        Milter(folder, listen, clamd=clamd.address) as milter,
-        Options(milter.config, port) as options,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        yield Provider(milter, options, thread)
-
-
-def sign_in(page: Page, provider: Provider, address: str, password: str = PASSWORD) -> None:
-    page.goto(provider.options.url)
-    page.get_by_label("E-mail address").fill(address)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
-
-
-def save(page: Page) -> None:
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_contain_text("In force since")
 
 
 # WCAG 2.2, 2.5.8: 24 by 24 CSS pixels.
@@ -178,40 +92,6 @@ def test_learning_is_agreed_to(page: Page, provider: Provider) -> None:
     save(page)
 
     expect(learning).to_be_checked()
-
-
-@pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_shuts_anybody_out(chromium: Browser, provider: Provider, language: str, scheme: Any) -> None:
-    address = provider.account()
-    context = new_context(chromium, script=True, language=language)
-    page = context.new_page()
-    page.emulate_media(color_scheme=scheme)
-    page.goto(f"{provider.options.url}/nowhere")
-    violations = found_by_axe(page)
-    page.goto(provider.options.url)
-    violations += found_by_axe(page)
-    page.locator("#address").fill(address)
-    page.locator("#password").fill(PASSWORD)
-    page.locator("main button").click()
-    page.get_by_role("switch").first.wait_for()
-    violations += found_by_axe(page)
-    page.locator("[name='antispam.mark']").fill("much")
-    page.locator(".save button").click()
-    page.get_by_role("alert").wait_for()
-    violations += found_by_axe(page)
-    for path in ("senders", "senders/blocked"):
-        page.goto(f"{provider.options.url}/{path}")
-        violations += found_by_axe(page)
-    context.close()
-
-    assert violations == []
-
-
-def found_by_axe(page: Page) -> list[str]:
-    """Return what axe-core finds on a page."""
-    results = Axe().run(page)
-    return [f"{page.url} {one['id']}: {one['help']}" for one in results.response["violations"]]
 
 
 def test_every_control_can_be_reached_by_the_keyboard(chromium: Browser, provider: Provider) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.servers.clamd import program
 from tests.servers.milter import PATIENCE, StartMilter
+from tests.servers.options import visitor
 from tests.servers.smtp import connection
 
 from tamis import cli
@@ -170,6 +171,15 @@ def test_demo_shows_each_kind_of_mail(shown: Demo) -> None:
 def test_demo_says_how_to_go_on(shown: Demo) -> None:
     for text in ("tickets --config", "account set --config", "swaks --server", "smtpd_milters = unix:"):
         assert text in shown.output
+
+
+def test_demo_has_a_web_page_that_lets_in_who_knows_the_password(shown: Demo) -> None:
+    said = re.search(
+        r"^web page +http://127\.0\.0\.1:(\d+): sign in as (\S+), password (.+)$", shown.output, re.M
+    )
+
+    assert said is not None
+    assert visitor(int(said[1])).sign_in(said[2], said[3]).location == "/reception"
 
 
 def test_second_demo_in_the_same_folder_is_refused(shown: Demo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ LIBRARIES = ("usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/pulseaudio", "lib/*-lin
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none")
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Lend the browser of a file of tests.
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Lend a browser.
 
     As long as it is there playwright has an event loop in this thread: other loops need other threads.
     """
@@ -26,11 +27,18 @@ def chromium() -> Iterator[Browser]:
     where = [str(one) for pattern in LIBRARIES for one in UNPACKED.glob(pattern)]
     environment: dict[str, str | float | bool] = {**os.environ, "LD_LIBRARY_PATH": ":".join(where)}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        one = playwright.chromium.launch(
             executable_path=program, args=list(ARGUMENTS), env=environment, chromium_sandbox=False
         )
-        yield browser
-        browser.close()
+        yield one
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Lend the browser of a file of tests."""
+    with browser() as one:
+        yield one
 
 
 @pytest.fixture(params=[True, False], ids=["script", "no script"])

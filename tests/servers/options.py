@@ -37,16 +37,7 @@ class Options:
 
     def visitor(self, language: str = "en") -> Visitor:
         """Return a browser without cookies."""
-        return Visitor(self._carry, language)
-
-    def _carry(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
-        finally:
-            connection.close()
+        return visitor(self.port, language)
 
     def log(self) -> str:
         """Return what it has logged so far."""
@@ -56,6 +47,21 @@ class Options:
         """Stop in good order; a second time does nothing."""
         self._service.__exit__(None, None, None)
         assert self._service.process.returncode == 0, self.log()
+
+
+def visitor(port: int, language: str = "en") -> Visitor:
+    """Return a browser without cookies that asks a port of this host."""
+
+    def carry(method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            connection.close()
+
+    return Visitor(carry, language)
 
 
 StartOptions = Callable[..., Options]

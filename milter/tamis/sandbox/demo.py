@@ -25,6 +25,8 @@ LOCAL_CLAMD = "unix:/run/clamav/clamd.ctl"
 SMTP_PORT = 2525
 MILTER_PORT = 8891
 RELAY_PORT = 10026
+WEB_PORT = 8892
+PASSWORD = "sieve and flour"  # noqa: S105  # of all accounts, for pages on loopback
 SIGNATURES = Path("/var/lib/clamav")  # where freshclam keeps ClamAV's own
 SHOWN = "06-spam.eml"
 STRANGER = "192.0.2.25"  # all of the sandbox's clients come from there, as if from outside
@@ -57,6 +59,9 @@ url = "sqlite:///{folder}/tamis.db"
 
 [resend]
 relay = "{relay}"
+
+[options]
+listen = "inet:127.0.0.1:{web}"
 {scanner}"""
 WITH_SCANNER = '\n[antivirus]\nclamd = "{clamd}"\n'
 WITHOUT_SCANNER = '\n[outgoing]\nantivirus = false\n\n[users.defaults]\nantivirus = "off"\n'
@@ -158,9 +163,13 @@ def _demonstrate(options: Options, running: ExitStack) -> None:
     listen = _listen(folder)
     config = options.var / "tamis.toml"
     relay = f"inet:127.0.0.1:{processes.free_port(RELAY_PORT)}"
-    config.write_text(CONFIGURATION.format(listen=listen, folder=folder, relay=relay, scanner=scanner))
+    web = processes.free_port(WEB_PORT)
+    config.write_text(
+        CONFIGURATION.format(listen=listen, folder=folder, relay=relay, web=web, scanner=scanner)
+    )
     for account, wishes in ACCOUNTS.items():
         processes.run("account", config, ["set", account, *wishes])
+        processes.run("account", config, ["password", account], PASSWORD)
     running.enter_context(Service("serve", config, log=options.var / "serve.log"))
     print(f"milter    {listen}, log in {options.var}/serve.log")
     port = processes.free_port(SMTP_PORT)
@@ -169,6 +178,8 @@ def _demonstrate(options: Options, running: ExitStack) -> None:
     arguments += ["--maildir", str(maildirs), "--client", STRANGER]
     running.enter_context(Service("sandbox", config, arguments, log=options.var / "sandbox.log"))
     print(f"SMTP      127.0.0.1:{port}, mail in {maildirs}")
+    running.enter_context(Service("options", config, log=options.var / "options.log"))
+    print(f"web page  http://127.0.0.1:{web}: sign in as anna@example.org, password {PASSWORD}")
     print(f"\nThree accounts of example.org:\n{WISHES}\n\nWhat became of the sample messages:\n")
     print(_send(options.samples, port, maildirs=maildirs, config=config))
     tamis = _shortest(Path(sys.executable).with_name("tamis"))

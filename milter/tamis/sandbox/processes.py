@@ -27,10 +27,10 @@ def command(name: str, config: Path, arguments: Sequence[str] = ()) -> list[str]
     return [sys.executable, "-m", "tamis", name, *arguments, "--config", str(config)]
 
 
-def run(name: str, config: Path, arguments: Sequence[str]) -> str:
-    """Run a command to its end and return its output; raise CommandFailed."""
+def run(name: str, config: Path, arguments: Sequence[str], typed: str = "") -> str:
+    """Run a command to its end, give it what is typed, and return its output; raise CommandFailed."""
     done = subprocess.run(  # noqa: S603  # our own program
-        command(name, config, arguments), capture_output=True, text=True, stdin=subprocess.DEVNULL
+        command(name, config, arguments), capture_output=True, text=True, input=typed
     )
     if done.returncode != 0:
         raise CommandFailed(done.stderr.strip())

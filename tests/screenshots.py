@@ -1,0 +1,106 @@
+"""`make screenshots`: all pages of `make run`, in each language, on phone and desktop, light and dark."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, BrowserContext
+from tests import tour
+from tests.servers.chromium import browser
+
+from tamis.options.routes import ROUTES, For
+from tamis.sandbox.demo import PASSWORD
+from tamis.words.catalogue import languages
+
+ROOT = Path(__file__).parents[1]
+CLAMD = ROOT / "var/debian/clamav-daemon"
+SIZES = {"phone": (360, 740), "desktop": (1280, 800)}  # CSS pixels
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WHO = "anna@example.org"
+
+
+@contextmanager
+def demo(var: Path) -> Iterator[str]:
+    """Lend the address of the web page of a demo that has sent all its mail."""
+    command = [sys.executable, "-m", "tamis.sandbox.demo", "--var", str(var)]
+    command += ["--clamd", str(CLAMD / "usr/sbin/clamd"), "--libraries", str(CLAMD / "usr/lib")]
+    said = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                said += line
+                if line.startswith("Running until"):
+                    break
+            where = re.search(r"^web page +(\S+):", said, re.MULTILINE)
+            assert where is not None, said
+            yield where[1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
+
+
+def taken(chromium: Browser, url: str, folder: Path, language: str) -> Iterator[Path]:
+    """Take the pictures of one language."""
+    signed_in = _context(chromium, language)
+    _sign_in(signed_in, url)
+    anybody = _context(chromium, language)
+    paths = dict(tour.paths(signed_in.request, url, ROUTES, "/"))
+    pages = [(signed_in, name, path) for name, path in paths.items()]
+    pages += [(anybody, one.name, one.path) for one in ROUTES if one.who is For.ANYBODY]
+    pages.append((anybody, "nowhere", "/nowhere"))
+    for context, name, path in pages:
+        page = context.new_page()
+        page.goto(url + path)
+        for (size, (width, height)), scheme in product(SIZES.items(), SCHEMES):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": height})
+            whole = page.evaluate("document.documentElement.scrollHeight")  # what sticks is at its foot
+            page.set_viewport_size({"width": width, "height": whole})
+            picture = folder / f"{name}-{language}-{size}-{scheme}.png"
+            page.screenshot(path=picture)
+            yield picture
+        page.close()
+    signed_in.close()
+    anybody.close()
+
+
+def _context(chromium: Browser, language: str) -> BrowserContext:
+    return chromium.new_context(locale=language, reduced_motion="reduce")
+
+
+def _sign_in(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    page.goto(url)
+    page.locator("#address").fill(WHO)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("main button").click()
+    page.wait_for_url("**/reception")
+    page.close()
+
+
+def main() -> int:
+    """Take them all."""
+    parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=ROOT / "var/screenshots", help="where they go")
+    folder = parser.parse_args().folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with demo(folder / "demo") as url, browser() as chromium:
+        pictures = [one for language in languages() for one in taken(chromium, url, folder, language)]
+    print(f"{len(pictures)} pictures in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
