@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from tamis.store.settings import status
 from tamis.ticket import Ticket
 
 ANNA, BOB = "anna@example.org", "bob@example.org"
+PACE = Pace(sleep=lambda _: None)
 MAILO = '[retention]\npreset = "mailo"'
 
 
@@ -92,6 +94,27 @@ def test_nothing_of_it_is_left_in_the_files(tamis: Tamis, config: Config, databa
     assert ANNA.encode() not in text
     assert b"192.0.2.77" not in text
     assert BOB.encode() in text
+
+
+def test_nothing_of_it_is_left_where_rows_have_moved_from(config: Config, database: Database) -> None:
+    source = random.Random(4)  # noqa: S311
+    accounts = [f"user{number}.{'x' * source.randrange(20)}@example.org" for number in range(10)]
+    given = []
+    for number in range(600):
+        made = to(source.choice(accounts), number)
+        message_id = f"<{source.randrange(1 << 64):0{source.randrange(4, 90)}x}@mail.example.net>"
+        given.append(replace(made, message_id=message_id))
+    for start in range(0, 600, 50):
+        keep(config, given[start : start + 50])
+
+    gone = accounts[:7]
+    for address in gone:
+        erasure.erase(database, address, config.rules, notify=False, now=milliseconds_now(), pace=PACE)
+    purge.clean_up(database, PACE)
+
+    text = raw(config)
+    words = [*gone, *(str(one.message_id) for one in given if one.recipients[0].account in gone)]
+    assert [word for word in words if word.encode() in text] == []
 
 
 def test_what_a_floor_keeps_is_told_and_goes_with_a_later_purge(tamis: Tamis, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -358,19 +357,13 @@ def test_after_an_erasure_neither_address_nor_pseudonym_is_left(config: Config, 
     assert verification.verify(database).faults == 0
 
 
-def test_what_got_pseudonyms_is_in_no_file_once_it_is_vacuumed(config: Config, database: Database) -> None:
-    keep(
-        config,
-        [to(f"user{one:04d}@example.org", message_id=f"<user{one:04d}@example.net>") for one in range(150)],
-    )
+def test_what_got_pseudonyms_is_in_no_file(config: Config, database: Database) -> None:
+    names = [f"user{one:04d}{'x' * (one * 7 % 40)}" for one in range(500)]
+    keep(config, [to(f"{one}@example.org", message_id=f"<{one}@example.net>") for one in names])
 
     purged(database, config)
 
     assert stored(config, "PRAGMA freelist_count") == [(0,)]
-    # Where rows were moved to another page, SQLite leaves them in the unused part of the one before.
-    with contextlib.closing(sqlite3.connect(path_of(config))) as other:
-        other.execute("VACUUM")
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert b"user0" not in raw(config)
     assert SENDER.encode() not in raw(config)
 

@@ -333,7 +333,7 @@ def test_nothing_of_what_was_purged_is_left_in_the_files(config: Config, databas
     given = [
         make_ticket(
             f"user{number:06d}@example.org",
-            message_id=f"<mark{number:06d}@example.net>",
+            message_id=f"<mark{number:06d}{'x' * source.randrange(80)}@example.net>",
             milliseconds=NOON - source.choice((400, 100)) * DAY + position,
         )
         for position, number in enumerate(numbers)

@@ -197,7 +197,7 @@ class World:
         clock = now - set_back
         assert set_back or not purge.check_clock(self.database, ms(clock))
         Purge(self.database, self.rules, now=ms(clock), pace=PACE).run()
-        assert purge.clean_up(self.database, PACE) == (True, 0)
+        assert purge.clean_up(self.database, PACE) == (True, True)
         self.look(clock)
         for name, paper in self.papers.items():
             known = self.window(name)

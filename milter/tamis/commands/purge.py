@@ -21,8 +21,12 @@ from tamis.ticket import timestamp
 ABOUT = """The times are those of [retention]. Addresses in tickets that stay are replaced by keyed hashes
 after tickets.pseudonymise_after. A purge may be killed and run again at any time; mail goes on
 meanwhile. Exit status 1: nothing was purged, as the clock is 400 days or more beyond the last purge."""
-LOG_STAYS = "somebody reads for long: the database's log still holds what was deleted, until the next purge"
-PAGES_STAY = "free pages stay in the file, overwritten: it was made before they could be given back"
+SOME_STAYS = (
+    "others use the database without a break: its files hold some of what was deleted until the next purge"
+)
+OLD_FILE = (
+    "the database's file is an old one and may hold some of what was deleted: make it anew (docs/store.md)"
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -82,11 +86,11 @@ def _write_metrics(file: Path, oldest: Sequence[Oldest]) -> None:
 
 def clean_up(database: Database, pace: Pace) -> None:
     """Leave nothing of what was deleted in the files; say so where something stays."""
-    is_empty, free = purge.clean_up(database, pace)
-    if not is_empty:
-        print(f"tamis: {LOG_STAYS}", file=sys.stderr)
-    if free:
-        print(f"tamis: {free} {PAGES_STAY}", file=sys.stderr)
+    is_done, is_able = purge.clean_up(database, pace)
+    if not is_done:
+        print(f"tamis: {SOME_STAYS}", file=sys.stderr)
+    if not is_able:
+        print(f"tamis: {OLD_FILE}", file=sys.stderr)
 
 
 def print_lines(word: str, lines: Sequence[Mapping[str, object]]) -> None:

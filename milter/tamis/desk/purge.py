@@ -19,7 +19,17 @@ from tamis.retention.classes import Clock, RecordClass
 from tamis.retention.due import Action, Owner, aged, hidden_before, may_be_due
 from tamis.retention.period import DAY
 from tamis.retention.rules import Bound, Key, Rules
-from tamis.store import candidates, copies, credentials, forgetting, receipts, removal, rewriting, space
+from tamis.store import (
+    candidates,
+    copies,
+    credentials,
+    forgetting,
+    receipts,
+    removal,
+    rewriting,
+    space,
+    wiping,
+)
 from tamis.store.candidates import Candidate
 from tamis.store.database import Database
 from tamis.ticket import first_id, timestamp
@@ -329,10 +339,11 @@ def oldest(database: Database, rules: Rules) -> list[Oldest]:
     return found
 
 
-def clean_up(database: Database, pace: Pace) -> tuple[bool, int]:
+def clean_up(database: Database, pace: Pace) -> tuple[bool, bool]:
     """Leave nothing of what was deleted in the database's files, and give free pages back.
 
-    Return whether the write-ahead log is empty, and how many free pages stay.
+    Return whether nobody was in the way, and whether the file was made so that all of this can be done.
     """
-    free = space.give_back(database, pace.short)
-    return space.empty_log(database, pace.short), free
+    is_able = space.give_back(database, pace.short)
+    is_wiped = wiping.wipe(database, clock=pace.clock, rest=pace.after)
+    return space.empty_log(database, pace.short) and is_wiped, is_able

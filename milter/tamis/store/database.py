@@ -25,15 +25,15 @@ class Database:
         self._url = dialect.parse(settings.url)
         self._engine = dialect.engine(self._url, settings.timeout)
         self._timeout = settings.timeout
-        self._file = dialect.path(self._url)
-        self._opened: tuple[int, int] | None = None  # device and inode of the file that is open
+        self.file = dialect.path(self._url)  # where the database is one
+        self.opened: tuple[int, int] | None = None  # device and inode of the file that is open
         self._connection: Connection | None = None
         self.generation = 0  # how often a connection was opened
 
     @property
     def exists(self) -> bool:
         """Whether the database's file, where it is one, is there."""
-        return self._file is None or self._file.exists()
+        return self.file is None or self.file.exists()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -72,19 +72,19 @@ class Database:
 
     def _open(self) -> Connection:
         found = self._identity()
-        if self._connection is not None and found != self._opened:
+        if self._connection is not None and found != self.opened:
             self.close()  # else we would write to a file that was moved away, as when a backup is restored
         if self._connection is None:
-            self._opened = found
+            self.opened = found
             self._connection = self._engine.connect()
             self.generation += 1
         return self._connection
 
     def _identity(self) -> tuple[int, int] | None:
-        if self._file is None:
+        if self.file is None:
             return None
         try:
-            found = os.stat(self._file)  # noqa: PTH116  # on the way of each commit
+            found = os.stat(self.file)  # noqa: PTH116  # on the way of each commit
         except OSError:
             return None
         return found.st_dev, found.st_ino
@@ -119,6 +119,6 @@ class Database:
                 self.close()
 
     def _text(self, error: BaseException | None) -> str:
-        where = str(self._file or dialect.shown(self._url))
+        where = str(self.file or dialect.shown(self._url))
         lines = str(error).splitlines() or [type(error).__name__]
         return f"{where}: {lines[0]}"

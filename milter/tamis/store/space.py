@@ -39,20 +39,21 @@ def empty_log(database: Database, pause: Callable[[], None]) -> bool:
     return False
 
 
-def give_back(database: Database, pause: Callable[[], None]) -> int:
-    """Cut free pages off the file; return how many stay, as in a database that was made before it could."""
+def give_back(database: Database, pause: Callable[[], None]) -> bool:
+    """Cut free pages off the file; tell whether it was made so that it can be done."""
     with database.reading() as connection:
         if connection.dialect.name != "sqlite":
-            return 0
-        able = connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one()
-    while (free := _free(database)) and able:
+            return True
+        if not connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one():
+            return False
+    while free := _free(database):
         with database.writing() as connection:
             dialect.cut(connection, STEP)
         if _free(database) >= free:
             break
         relieve(database)
         pause()
-    return free
+    return True
 
 
 def _free(database: Database) -> int:
