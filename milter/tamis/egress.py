@@ -62,6 +62,9 @@ def _connections(config: Config) -> Iterator[Connection]:
             yield _connection("store", str(database), "settings, accounts, tickets")
     if config.resend.relay:
         yield _connection("resend", config.resend.relay, "copies of messages, to the MTA")
+    if "imap" in config.options.sign_in:
+        carries = "addresses and passwords of users who sign in to the web page, to the IMAP server"
+        yield _connection("imap", config.options.imap.server, carries)
     if config.notices.smtp:
         yield _connection("notices", config.notices.smtp, "notices to users, to the MTA")
 

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from tamis import address
+from tamis import address, refusal
 from tamis.section import Address, Network, Seconds, Section
 from tamis.words.catalogue import languages
 from tamis.words.times import zone
 
 ORIGIN = re.compile(r"https://[A-Za-z0-9.*-]+(:\d{1,5})?")
+Way: TypeAlias = Literal["password", "imap"]
 PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+
+
+class Imap(Section):
+    """[options.imap]: the server that knows users' passwords; "" for none."""
+
+    server: str = ""
+    tls: Literal["tls", "starttls", "none"] = "tls"
+    ca_file: str = ""
+    login: Literal["address", "local part"] = "address"
+    timeout: Seconds = 10.0
+
+    @field_validator("server")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        if value and not isinstance(address.parse(value), address.InetAddress):
+            raise ValueError(f'expected "inet:HOST:PORT", got "{value}"')
+        return value
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Imap:
+        where = address.parse(self.server) if self.server else None
+        if self.tls == "none" and isinstance(where, address.InetAddress) and not where.is_loopback:
+            raise refusal.SettingError(
+                "tls", f'expected "tls" or "starttls": passwords would go to {where} in clear'
+            )
+        return self
 
 
 class Options(Section):
@@ -25,12 +52,13 @@ class Options(Section):
     socket_group: str = ""
     url: str = ""
     proxies: tuple[Network, ...] = Field(default=(), strict=False)
-    sign_in: tuple[Literal["password"], ...] = Field(default=("password",), strict=False, min_length=1)
+    sign_in: tuple[Way, ...] = Field(default=("password",), strict=False, min_length=1)
     session: Seconds = 43_200.0
     idle: Seconds = 3_600.0
     language: str = "en"
     time_zone: str = "UTC"
     frame_ancestors: tuple[str, ...] = Field(default=(), strict=False)
+    imap: Imap = Imap()
 
     @field_validator("url")
     @classmethod
@@ -65,6 +93,12 @@ class Options(Section):
             if not ORIGIN.fullmatch(one):
                 raise ValueError(f'expected origins such as "https://webmail.example.org", got "{one}"')
         return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Options:
+        if "imap" in self.sign_in and not self.imap.server:
+            raise refusal.SettingError("imap.server", "expected the server that options.sign_in asks")
+        return self
 
     @property
     def prefix(self) -> str:

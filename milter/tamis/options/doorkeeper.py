@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from tamis.options.attempts import MINUTE, Attempts
+from tamis.options.imap import Mailboxes
 from tamis.passwords import LONGEST, Passwords
 
 SPAN = 15 * MINUTE
 OF_AN_ACCOUNT = 10  # attempts in a span, by whoever makes them
 OF_A_CLIENT = 50  # many people may share an address
 AT_ONCE = 2  # passwords that are verified at once, each with 64 MiB
-WAITING = 50  # passwords that wait for it; seconds
+ASKED_AT_ONCE = 8  # passwords that the IMAP server is asked about at once
+WAITING = 50  # passwords that wait for all that
 
 
 class TooMany(Exception):
@@ -24,13 +27,15 @@ class TooMany(Exception):
 
 
 class Doorkeeper:
-    """Counts attempts, and verifies passwords in threads of its own."""
+    """Counts attempts, and verifies passwords in threads of its own: local ones, and those of mailboxes."""
 
-    def __init__(self, passwords: Passwords) -> None:
+    def __init__(self, passwords: Passwords | None, mailboxes: Mailboxes | None) -> None:
         self._passwords = passwords
+        self._mailboxes = mailboxes
         self._accounts = Attempts(OF_AN_ACCOUNT, SPAN)
         self._clients = Attempts(OF_A_CLIENT, SPAN)
-        self._executor = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
+        self._verifying = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
+        self._asking = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="imap")
         self._waiting = 0
 
     def admit(self, typed: str, client: str, *, now: int) -> None:
@@ -45,18 +50,34 @@ class Doorkeeper:
         """Forget the attempts to sign in to an address."""
         self._accounts.forget(typed)
 
-    async def verify(self, digest: str | None, password: str) -> bool:
-        """Tell whether a password is the one of a hash; None takes as long."""
+    async def verify(self, account: str, digest: str | None, password: str) -> bool:
+        """Tell whether a password is the one of a hash, or of an account's mailbox; raise ImapUnavailable.
+
+        No hash takes as long as another one.
+        """
         if len(password.encode(errors="replace")) > LONGEST:
             return False
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._passwords.verify, digest, password
-            )
+            return await self._is_local(digest, password) or await self._is_of_mailbox(account, password)
         finally:
             self._waiting -= 1
 
+    async def _is_local(self, digest: str | None, password: str) -> bool:
+        passwords = self._passwords
+        return passwords is not None and await _in(
+            self._verifying, lambda: passwords.verify(digest, password)
+        )
+
+    async def _is_of_mailbox(self, account: str, password: str) -> bool:
+        mailboxes = self._mailboxes
+        return mailboxes is not None and await _in(self._asking, lambda: mailboxes.accepts(account, password))
+
     def close(self) -> None:
         """Wait for what has begun."""
-        self._executor.shutdown(cancel_futures=True)
+        for one in (self._verifying, self._asking):
+            one.shutdown(cancel_futures=True)
+
+
+async def _in(threads: ThreadPoolExecutor, work: Callable[[], bool]) -> bool:
+    return await asyncio.get_running_loop().run_in_executor(threads, work)

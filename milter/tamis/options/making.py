@@ -11,6 +11,7 @@ from tamis.config import Config
 from tamis.options.app import App
 from tamis.options.cookie import Cookie
 from tamis.options.doorkeeper import Doorkeeper
+from tamis.options.imap import Mailboxes
 from tamis.options.keys import Keys
 from tamis.options.pages import Pages
 from tamis.options.pool import Pool
@@ -26,7 +27,10 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
     """Lend the application; raise StoreUnavailable where the store has no key."""
     options = config.options
     pool = Pool(config)
-    doorkeeper = Doorkeeper(passwords)
+    doorkeeper = Doorkeeper(
+        passwords if "password" in options.sign_in else None,
+        Mailboxes(options.imap) if "imap" in options.sign_in else None,
+    )
     site = Site(
         config=config,
         pool=pool,

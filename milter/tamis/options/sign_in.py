@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from math import ceil
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from tamis.options import client, keys
 from tamis.options.attempts import MINUTE
 from tamis.options.doorkeeper import TooMany
+from tamis.options.imap import ImapUnavailable
 from tamis.options.language import spoken
 from tamis.options.pool import Clerk
 from tamis.options.visit import Visit
@@ -18,10 +20,13 @@ from tamis.store.sessions import Kind
 from tamis.store.web_sessions import WebSession
 from tamis.words.catalogue import text
 
+log = logging.getLogger(__name__)
+
 LONGEST = 254  # octets of an address (RFC 5321 section 4.5.3.1.3, less the angle brackets)
 FIRST = "reception"  # the page after signing in
 
 WRONG = text("Address or password is wrong.")
+AWAY = text("Passwords cannot be checked now. Your mail goes on as before. Try again in a minute.")
 TOO_MANY = text("Too many attempts. Wait {minutes} min, then try again.")
 
 
@@ -45,7 +50,12 @@ async def sign_in(visit: Visit) -> Response:
         minutes = ceil(error.wait / MINUTE)
         return _refused(visit, typed, visit.say(TOO_MANY, minutes=minutes), HTTPStatus.TOO_MANY_REQUESTS)
     account, digest = await visit.work(lambda clerk: _known(clerk, typed))
-    if not await door.verify(digest, visit.form.get("password")) or account is None:
+    try:
+        is_right = await door.verify(account or typed, digest, visit.form.get("password"))
+    except ImapUnavailable as error:
+        log.error("imap server unavailable error=%s", error)
+        return _refused(visit, typed, visit.say(AWAY), HTTPStatus.SERVICE_UNAVAILABLE)
+    if not is_right or account is None:
         return _refused(visit, typed, visit.say(WRONG), HTTPStatus.UNAUTHORIZED)
     door.succeeded(typed)
     return await enter(visit, account, where)

@@ -32,6 +32,7 @@ CARRIED = {
     "antivirus": text("messages that are to be searched for malware"),
     "store": text("settings, accounts and the records above"),
     "resend": text("copies of messages, to our mail server"),
+    "imap": text("address and password of users who sign in to the filter's page, for the IMAP server"),
     "notices": text("notices to users about their accounts"),
     "dns": text("questions for the addresses of these servers"),
 }

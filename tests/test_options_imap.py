@@ -1,0 +1,134 @@
+"""Signing in by the password of the mailbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.examples import parsed
+from tests.servers.imap import ImapServer
+from tests.web import running
+
+from tamis.config import ConfigError
+from tamis.egress import manifest
+
+PASSWORDS = {"anna@example.org": 'a "quoted" \\ pass', "bob@example.org": "schön & lang", "carol": "of carol"}
+
+
+def configured(server: ImapServer, more: str = "") -> str:
+    return (
+        f'[options]\nsign_in = ["imap"]\n[options.imap]\nserver = "inet:127.0.0.1:{server.port}"\n'
+        f'tls = "{server.tls}"\nca_file = "{server.certificate}"\n{more}'
+    )
+
+
+@pytest.mark.parametrize("tls", ["tls", "starttls", "none"])
+@pytest.mark.parametrize("plain", [True, False])
+def test_who_has_the_mailboxs_password_signs_in(tmp_path: Path, tls: str, plain: bool) -> None:
+    with (
+        ImapServer(tmp_path, PASSWORDS, tls=tls, plain=plain) as server,
+        running(tmp_path, configured(server)) as web,
+    ):
+        wrong = web.visitor().sign_in("anna@example.org", "wrong")
+        right = web.visitor().sign_in("Anna@example.org", PASSWORDS["anna@example.org"])
+
+    assert (wrong.status, right.status) == (401, 303)
+    assert server.asked == ["anna@example.org", "anna@example.org"]
+
+
+def test_passwords_are_of_any_letters(tmp_path: Path) -> None:
+    with ImapServer(tmp_path, PASSWORDS) as server, running(tmp_path, configured(server)) as web:
+        assert web.visitor().sign_in("bob@example.org", PASSWORDS["bob@example.org"]).status == 303
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_nothing_is_slipped_into_the_conversation(tmp_path: Path, plain: bool) -> None:
+    with ImapServer(tmp_path, PASSWORDS, plain=plain) as server, running(tmp_path, configured(server)) as web:
+        for password in ("x\r\na1 LOGIN bob@example.org", "x\0carol\0of carol", "", "é"):
+            assert web.visitor().sign_in("anna@example.org", password).status == 401
+        for address in (
+            "anna@example.org\r\na1 LOGIN bob",
+            "anna@example.org\0carol",
+            'anna" "x@example.org',
+        ):
+            assert web.visitor().sign_in(address, "x").status == 401
+
+    assert set(server.asked) <= {"anna@example.org", 'anna" "x@example.org'}
+
+
+def test_the_mailbox_may_be_known_by_its_local_part(tmp_path: Path) -> None:
+    with (
+        ImapServer(tmp_path, PASSWORDS) as server,
+        running(tmp_path, configured(server, 'login = "local part"\n')) as web,
+    ):
+        assert web.visitor().sign_in("carol@example.org", "of carol").status == 303
+
+
+def test_a_mailbox_elsewhere_signs_in_to_nothing(tmp_path: Path) -> None:
+    with (
+        ImapServer(tmp_path, {"eve@elsewhere.example": "right"}) as server,
+        running(tmp_path, configured(server)) as web,
+    ):
+        assert web.visitor().sign_in("eve@elsewhere.example", "right").status == 401
+
+
+def test_a_server_that_is_away_is_told_and_is_no_wrong_password(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ImapServer(tmp_path, PASSWORDS) as server:
+        text = configured(server)
+        with running(tmp_path, text) as web:
+            server.answer = b"NO [UNAVAILABLE] database away"
+            busy = web.visitor().sign_in("anna@example.org", "secret")
+    with running(tmp_path, text) as web:
+        away = web.visitor().sign_in("anna@example.org", "secret")
+
+    assert [(page.status, "cannot be checked now" in page.text) for page in (busy, away)] == [(503, True)] * 2
+    assert "imap server unavailable" in caplog.text
+    assert "secret" not in caplog.text and "anna" not in caplog.text
+
+
+def test_a_certificate_of_others_is_not_trusted(tmp_path: Path) -> None:
+    with ImapServer(tmp_path, PASSWORDS) as server:
+        text = configured(server).replace(f'ca_file = "{server.certificate}"\n', "")
+        with running(tmp_path, text) as web:
+            page = web.visitor().sign_in("anna@example.org", PASSWORDS["anna@example.org"])
+
+    assert page.status == 503
+    assert server.asked == []
+
+
+def test_a_local_password_goes_first_where_both_are_named(tmp_path: Path) -> None:
+    with ImapServer(tmp_path, PASSWORDS) as server:
+        text = configured(server).replace('["imap"]', '["imap", "password"]')
+        with running(tmp_path, text) as web:
+            web.password("anna@example.org")
+            local = web.visitor().sign_in()
+            mailbox = web.visitor().sign_in("anna@example.org", PASSWORDS["anna@example.org"])
+
+    assert (local.status, mailbox.status) == (303, 303)
+    assert server.asked == ["anna@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('sign_in = ["imap"]', "options.imap.server: expected the server"),
+        ('[options.imap]\nserver = "mail"', 'options.imap.server: expected "unix:/PATH" or "inet:HOST:PORT"'),
+        (
+            '[options.imap]\nserver = "inet:mail.example.org:143"\ntls = "none"',
+            'options.imap.tls: expected "tls" or "starttls": passwords would go',
+        ),
+    ],
+)
+def test_what_would_not_do_is_refused_at_the_start(text: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        parsed(f"[options]\n{text}\n")
+
+
+def test_the_server_stands_in_the_egress_manifest() -> None:
+    config = parsed('[options]\nsign_in = ["imap"]\n[options.imap]\nserver = "inet:192.0.2.9:993"\n')
+
+    assert [(one.peer, one.leaves_host) for one in manifest(config) if one.purpose == "imap"] == [
+        ("inet:192.0.2.9:993", True)
+    ]
