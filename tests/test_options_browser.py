@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+import time
+from urllib.parse import urlencode
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.servers import mail
 from tests.servers.chromium import new_context
-from tests.servers.provider import Provider, save, sign_in
+from tests.servers.provider import KEY, MAILBOX, MAILBOX_PASSWORD, Provider, save, sign_in
+
+from tamis.options.links import Links
 
 FOUND = (
     ("antivirus", mail.eicar(), "infected"),
@@ -34,9 +40,35 @@ def test_who_signs_in_sees_his_page_and_nobody_without_the_password(page: Page, 
     expect(page.get_by_role("heading", level=1)).to_have_text("E-mail reception")
     expect(page.get_by_text(address)).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
     page.goto(f"{provider.options.url}/reception")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_the_mailboxs_password_signs_in(page: Page, provider: Provider) -> None:
+    sign_in(page, provider, MAILBOX, MAILBOX_PASSWORD)
+
+    expect(page.get_by_text(MAILBOX)).to_be_visible()
+
+
+def test_a_link_from_the_webmail_signs_in(page: Page, provider: Provider) -> None:
+    expires, nonce = str(int(time.time()) + 30), secrets.token_hex(16)
+    fields = {"address": "link@example.org", "expires": expires, "nonce": nonce}
+    signature = Links(KEY.encode(), 60).signature(*fields.values())
+
+    page.goto(f"{provider.options.url}/sign-in/link?{urlencode(fields | {'signature': signature})}")
+
+    expect(page.get_by_text("link@example.org")).to_be_visible()
+
+
+def test_whom_the_reverse_proxy_names_is_signed_in(page: Page, provider: Provider) -> None:
+    page.set_extra_http_headers({"Remote-User": "header@example.org"})
+
+    page.goto(provider.options.url)
+    expect(page.get_by_text("header@example.org")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
 
 
 @pytest.mark.parametrize(("name", "raw", "found"), FOUND, ids=[name for name, _, _ in FOUND])

@@ -153,7 +153,7 @@ def test_sign_out_ends_the_session_in_the_store_and_in_the_browser(web: Web) -> 
 
     page = visitor.post("/sign-out", {"token": visitor.get("/reception").token})
 
-    assert (page.status, page.location, visitor.cookies) == (303, "/sign-in", {})
+    assert (page.status, page.location, visitor.cookies) == (303, "/sign-in?out=yes", {})
     assert rows(web, "SELECT count(*) FROM web_session") == [(0,)]
     visitor.cookies = held
     assert visitor.get("/reception").status == 303

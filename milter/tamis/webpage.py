@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -14,7 +14,9 @@ from tamis.words.catalogue import languages
 from tamis.words.times import zone
 
 ORIGIN = re.compile(r"https://[A-Za-z0-9.*-]+(:\d{1,5})?")
-Way: TypeAlias = Literal["password", "imap"]
+FIELD = re.compile(r"[A-Za-z0-9-]{1,64}")
+OTHERS = {"authorization", "cookie", "host", "content-type", "content-length", "x-forwarded-for"}
+Way: TypeAlias = Literal["password", "imap", "header", "link"]
 PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -44,6 +46,26 @@ class Imap(Section):
         return self
 
 
+class Header(Section):
+    """[options.header]: the field in which a reverse proxy names who has signed in to it."""
+
+    name: str = "Remote-User"
+
+    @field_validator("name")
+    @classmethod
+    def _field(cls, value: str) -> str:
+        if not FIELD.fullmatch(value) or value.lower() in OTHERS:
+            raise ValueError(f'expected the name of a header field such as "Remote-User", got "{value}"')
+        return value
+
+
+class Link(Section):
+    """[options.link]: links by which a webmail, say, signs its users in."""
+
+    key_file: str = ""
+    lifetime: Annotated[Seconds, Field(le=600)] = 60.0
+
+
 class Options(Section):
     """The table."""
 
@@ -59,6 +81,8 @@ class Options(Section):
     time_zone: str = "UTC"
     frame_ancestors: tuple[str, ...] = Field(default=(), strict=False)
     imap: Imap = Imap()
+    header: Header = Header()
+    link: Link = Link()
 
     @field_validator("url")
     @classmethod
@@ -98,6 +122,12 @@ class Options(Section):
     def _complete(self) -> Options:
         if "imap" in self.sign_in and not self.imap.server:
             raise refusal.SettingError("imap.server", "expected the server that options.sign_in asks")
+        if "link" in self.sign_in and not self.link.key_file:
+            raise refusal.SettingError("link.key_file", "expected the file with the key of links")
+        if "header" in self.sign_in and not self.proxies and self._is_inet:
+            raise refusal.SettingError(
+                "proxies", "expected networks of the reverse proxies that are believed"
+            )
         return self
 
     @property
@@ -112,6 +142,10 @@ class Options(Section):
             return self.url.startswith("https:")
         where = address.parse(self.listen)
         return not (isinstance(where, address.InetAddress) and where.is_loopback)
+
+    @property
+    def _is_inet(self) -> bool:
+        return isinstance(address.parse(self.listen), address.InetAddress)
 
 
 def _is_loopback(host: str | None) -> bool:

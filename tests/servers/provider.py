@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import pytest
 from playwright.sync_api import Page, expect
 from tests.servers.clamd import Clamd
+from tests.servers.imap import ImapServer
 from tests.servers.milter import PATIENCE, Milter
 from tests.servers.options import Options
 from tests.visitor import PASSWORD
@@ -25,6 +26,8 @@ from tamis.store import tickets
 from tamis.store.database import Database
 from tamis.store.tickets import Query
 
+KEY = "k" * 32  # of links
+MAILBOX, MAILBOX_PASSWORD = "mailbox@example.org", "of the mailbox"
 Outcome: TypeAlias = dict[str, Any]
 """What a ticket says of a recipient."""
 
@@ -68,12 +71,30 @@ class Provider:
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory, clamd: Clamd) -> Iterator[Provider]:
-    """Run a provider."""
+    """Run a provider where one signs in by each way."""
     port = free_port(0)
     folder = tmp_path_factory.mktemp("provider")
-    listen = {"options": {"listen": f"inet:127.0.0.1:{port}"}}
+    key_file = folder / "link.key"
+    key_file.write_text(KEY)
+    key_file.chmod(0o600)
     with (
-        Milter(folder, listen, clamd=clamd.address) as milter,
+        ImapServer(folder, {MAILBOX: MAILBOX_PASSWORD}) as mailboxes,
+        Milter(
+            folder,
+            {
+                "options": {
+                    "listen": f"inet:127.0.0.1:{port}",
+                    "sign_in": ["password", "imap", "link", "header"],
+                    "proxies": ["127.0.0.1"],
+                    "imap": {
+                        "server": f"inet:127.0.0.1:{mailboxes.port}",
+                        "ca_file": str(mailboxes.certificate),
+                    },
+                    "link": {"key_file": str(key_file)},
+                }
+            },
+            clamd=clamd.address,
+        ) as milter,
         Options(milter.config, port) as options,
         ThreadPoolExecutor(1) as thread,
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
 from tamis.interfaces import StoreUnavailable
-from tamis.options import errors, forms, keys
+from tamis.options import client, errors, forms, keys
 from tamis.options.headers import Headers
 from tamis.options.language import Language, choose, spoken
 from tamis.options.pool import Clerk
@@ -60,7 +61,10 @@ class App:
             except HTTPException:
                 raise
             except Exception as error:  # what a page says of it is nothing, and the next one works
-                log.exception("page failed page=%s error=%s", route.name, type(error).__name__)
+                # Where, and never with what: a text may quote the user.
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{place.filename}:{place.lineno}"
+                log.error("page failed page=%s error=%s at=%s", route.name, type(error).__name__, where)
                 return self._error(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
         methods: Sequence[str] = ["GET"] * (route.show is not None) + ["POST"] * (route.change is not None)
@@ -91,18 +95,25 @@ class App:
         session = None
         if held is not None:
             digest = self._site.keys.session(held)
-            session = await self._site.pool.run(lambda clerk: self._session(clerk, digest, wanted, now))
+            named = client.named(request, self._site.config.options)
+            session = await self._site.pool.run(
+                lambda clerk: self._session(clerk, digest, named, wanted, now)
+            )
         chosen = wanted or (session.language if session is not None else None)
         language = Language(self._language(request, chosen), self._site.zone)
         token = held or keys.new_token()
         return Visit(self._site, request, token, session, language, now), held is None
 
-    def _session(self, clerk: Clerk, digest: bytes, wanted: str | None, now: int) -> WebSession | None:
+    def _session(
+        self, clerk: Clerk, digest: bytes, named: str, wanted: str | None, now: int
+    ) -> WebSession | None:
         """Return the session of a token; it is written that it is used, and which language is wanted."""
         with clerk.database.reading() as connection:
             found = web_sessions.find(connection, digest, now=now)
         if found is None:
             return None
+        if named.lower() not in ("", found.account) and clerk.account(named.lower()) != found.account:
+            return None  # another user is signed in to the reverse proxy meanwhile
         options = self._site.config.options
         language = wanted or found.language
         if now - found.used < min(FRESH, options.idle * 1000) and language == found.language:

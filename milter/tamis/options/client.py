@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.requests import Request
 
+from tamis.webpage import Options
+
 Networks = Sequence[IPv4Network | IPv6Network]
 
 SITE = 64  # bits of an IPv6 address that one subscriber has at least (RFC 6177)
@@ -31,6 +33,15 @@ def address(request: Request, proxies: Networks) -> str | None:
         if not _is_in(given, proxies):
             break
     return peer
+
+
+def named(request: Request, options: Options) -> str:
+    """Return whom a reverse proxy that is believed names as signed in to it, "" for nobody."""
+    if "header" not in options.sign_in or not is_proxy(request, options.proxies):
+        return ""
+    found = request.headers.getlist(options.header.name)
+    # What comes twice may be the client's own. Header fields come as octets, read as Latin-1.
+    return found[0].encode("latin-1").decode(errors="replace").strip() if len(found) == 1 else ""
 
 
 def subscriber(client: str | None) -> str:

@@ -38,6 +38,11 @@ class Doorkeeper:
         self._asking = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="imap")
         self._waiting = 0
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether anybody signs in by a password."""
+        return self._passwords is not None or self._mailboxes is not None
+
     def admit(self, typed: str, client: str, *, now: int) -> None:
         """Count an attempt to sign in to an address, as it is typed, from a client; raise TooMany."""
         wait = self._clients.wait(client, now) or self._accounts.wait(typed, now)

@@ -13,6 +13,7 @@ from tamis.options.cookie import Cookie
 from tamis.options.doorkeeper import Doorkeeper
 from tamis.options.imap import Mailboxes
 from tamis.options.keys import Keys
+from tamis.options.links import Links
 from tamis.options.pages import Pages
 from tamis.options.pool import Pool
 from tamis.options.routes import ROUTES
@@ -24,8 +25,9 @@ from tamis.words.times import zone
 
 @contextlib.contextmanager
 def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Iterator[ASGIApp]:
-    """Lend the application; raise StoreUnavailable where the store has no key."""
+    """Lend the application; raise StoreUnavailable or ConfigError where a key is missing."""
     options = config.options
+    links = _links(config) if "link" in options.sign_in else None
     pool = Pool(config)
     doorkeeper = Doorkeeper(
         passwords if "password" in options.sign_in else None,
@@ -37,6 +39,7 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
         keys=Keys(parts.web_key(config)),
         cookie=Cookie(is_secure=options.is_secure),
         doorkeeper=doorkeeper,
+        links=links,
         pages=Pages(
             options.prefix,
             {one.name: one.path for one in ROUTES},
@@ -50,3 +53,10 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
     finally:
         doorkeeper.close()
         pool.close()
+
+
+def _links(config: Config) -> Links:
+    try:
+        return Links.of(config.options.link)
+    except ValueError as error:
+        raise config.refused(("options", "link", "key_file"), str(error)) from None

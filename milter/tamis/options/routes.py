@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from starlette.responses import Response
 
-from tamis.options import reception, senders, sign_in
+from tamis.options import arrivals, reception, senders, sign_in
 from tamis.options.visit import Visit
 
 Act: TypeAlias = Callable[[Visit], Awaitable[Response]]
@@ -37,6 +37,7 @@ class Route:
 ROUTES = (
     Route("start", "/", For.ACCOUNT, show=reception.start),
     Route("sign-in", "/sign-in", For.ANYBODY, show=sign_in.show, change=sign_in.sign_in),
+    Route("sign-in-link", "/sign-in/link", For.ANYBODY, show=arrivals.by_link),
     Route("sign-out", "/sign-out", For.ACCOUNT, change=sign_in.sign_out),
     Route("reception", "/reception", For.ACCOUNT, show=reception.show, change=reception.change),
     Route("senders", "/senders", For.ACCOUNT, show=senders.show, change=senders.change),

@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Signing in by a password, and out."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from math import ceil
 
 from starlette.responses import Response
 
-from tamis.options import client, keys
+from tamis.options import arrivals, client
 from tamis.options.attempts import MINUTE
 from tamis.options.doorkeeper import TooMany
+from tamis.options.entering import FIRST, enter
 from tamis.options.imap import ImapUnavailable
-from tamis.options.language import spoken
 from tamis.options.pool import Clerk
 from tamis.options.visit import Visit
-from tamis.store import credentials, sessions, web_sessions
-from tamis.store.sessions import Kind
-from tamis.store.web_sessions import WebSession
+from tamis.store import credentials, web_sessions
 from tamis.words.catalogue import text
 
 log = logging.getLogger(__name__)
 
 LONGEST = 254  # octets of an address (RFC 5321 section 4.5.3.1.3, less the angle brackets)
-FIRST = "reception"  # the page after signing in
+OUT = "out"  # in the query, of who has just signed out and is not to be signed in by a header at once
 
 WRONG = text("Address or password is wrong.")
 AWAY = text("Passwords cannot be checked now. Your mail goes on as before. Try again in a minute.")
@@ -31,18 +29,20 @@ TOO_MANY = text("Too many attempts. Wait {minutes} min, then try again.")
 
 
 async def show(visit: Visit) -> Response:
-    """Show the form, or the first page to who is signed in."""
+    """Show the form, or the first page to who is signed in, here or at the reverse proxy."""
     if visit.session is not None:
         return visit.go(FIRST)
     query = visit.request.query_params
-    return _form(visit, next_page=query.get("next", ""), language=query.get("lang", ""))
+    named = client.named(visit.request, visit.site.config.options)
+    if named and OUT not in query:
+        return await arrivals.by_header(visit, named)
+    return _form(visit, next_page=query.get("next", ""), language=query.get("lang", ""), named=named)
 
 
 async def sign_in(visit: Visit) -> Response:
     """Sign somebody in by his password."""
     typed = visit.form.get("address").strip().lower()[:LONGEST]
-    proxies = visit.site.config.options.proxies
-    where = client.address(visit.request, proxies)
+    where = client.address(visit.request, visit.site.config.options.proxies)
     door = visit.site.doorkeeper
     try:
         door.admit(typed, client.subscriber(where), now=visit.now)
@@ -58,30 +58,7 @@ async def sign_in(visit: Visit) -> Response:
     if not is_right or account is None:
         return _refused(visit, typed, visit.say(WRONG), HTTPStatus.UNAUTHORIZED)
     door.succeeded(typed)
-    return await enter(visit, account, where)
-
-
-async def enter(visit: Visit, account: str, where: str | None) -> Response:
-    """Begin a session for who has shown that an account is his, with a token that nobody knew before."""
-    token = keys.new_token()
-    digest = visit.site.keys.session(token)
-    former = visit.site.keys.session(visit.token)
-    options = visit.site.config.options
-    language = spoken(visit.form.get("lang"))
-
-    def begin(clerk: Clerk) -> None:
-        with clerk.database.writing() as connection:
-            web_sessions.end(connection, former)
-            record = sessions.sign_in(connection, account, Kind.OPTIONS, where, now=visit.now)
-            expires = visit.now + round(1000 * min(options.idle, options.session))
-            one = WebSession(digest, account, record, visit.now, visit.now, expires, language)
-            web_sessions.add(connection, one)
-
-    await visit.work(begin)
-    wanted = visit.form.get("next")
-    response = visit.go(wanted if visit.site.pages.is_shown(wanted) else FIRST)
-    visit.site.cookie.give(response, token)
-    return response
+    return await enter(visit, account, {one: visit.form.get(one) for one in ("next", "lang")})
 
 
 async def sign_out(visit: Visit) -> Response:
@@ -93,7 +70,7 @@ async def sign_out(visit: Visit) -> Response:
             web_sessions.end(connection, digest)
 
     await visit.work(end)
-    response = visit.go("sign-in")
+    response = visit.go("sign-in", f"{OUT}=yes")
     visit.site.cookie.take(response)
     response.headers["clear-site-data"] = '"cache"'
     return response
@@ -106,16 +83,28 @@ def _known(clerk: Clerk, typed: str) -> tuple[str | None, str | None]:
         return account, credentials.password(connection, account or typed)
 
 
-def _form(visit: Visit, *, next_page: str, language: str) -> Response:
-    values = {"typed": "", "error": "", "next_page": next_page, "chosen": language}
-    return visit.page("sign_in.html", values)
+def _form(
+    visit: Visit,
+    *,
+    next_page: str,
+    language: str,
+    typed: str = "",
+    error: str = "",
+    named: str = "",
+    status: int = HTTPStatus.OK,
+) -> Response:
+    values = {
+        "has_form": visit.site.doorkeeper.is_at_work,
+        "is_out": OUT in visit.request.query_params,
+        "next_page": next_page,
+        "chosen": language,
+        "typed": typed,
+        "error": error,
+        "named": named,
+    }
+    return visit.page("sign_in.html", values, status=status)
 
 
 def _refused(visit: Visit, typed: str, error: str, status: int) -> Response:
-    values = {
-        "typed": typed,
-        "error": error,
-        "next_page": visit.form.get("next"),
-        "chosen": visit.form.get("lang"),
-    }
-    return visit.page("sign_in.html", values, status=status)
+    asked, language = (visit.form.get(one) for one in ("next", "lang"))
+    return _form(visit, next_page=asked, language=language, typed=typed, error=error, status=status)

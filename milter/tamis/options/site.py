@@ -10,6 +10,7 @@ from tamis.config import Config
 from tamis.options.cookie import Cookie
 from tamis.options.doorkeeper import Doorkeeper
 from tamis.options.keys import Keys
+from tamis.options.links import Links
 from tamis.options.pages import Pages
 from tamis.options.pool import Pool
 
@@ -23,6 +24,7 @@ class Site:
     keys: Keys
     cookie: Cookie
     doorkeeper: Doorkeeper
+    links: Links | None
     pages: Pages
     zone: tzinfo
     now: Callable[[], int]  # Unix ms

@@ -31,6 +31,15 @@ def put_password(connection: Connection, address: str, digest: str | None, *, no
         connection.execute(insert(local_password), row)
 
 
+def use_link(connection: Connection, digest: bytes, *, expires: int) -> bool:
+    """Take note that a link was used; tell whether it was not before."""
+    known = select(exists().where(used_link.c.hash == digest))
+    if connection.execute(known).scalar_one():
+        return False
+    connection.execute(insert(used_link), {"hash": digest, "expires": expires})
+    return True
+
+
 def exist(connection: Connection, address: str) -> bool:
     """Tell whether an account has any."""
     there = (select(exists().where(table.c.account == address)) for table in OF_ACCOUNTS)
