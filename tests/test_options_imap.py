@@ -11,6 +11,8 @@ from tests.web import running
 
 from tamis.config import ConfigError
 from tamis.egress import manifest
+from tamis.options.remarks import remarks
+from tamis.wiring.remark import Status
 
 PASSWORDS = {"anna@example.org": 'a "quoted" \\ pass', "bob@example.org": "schön & lang", "carol": "of carol"}
 
@@ -132,3 +134,48 @@ def test_the_server_stands_in_the_egress_manifest() -> None:
     assert [(one.peer, one.leaves_host) for one in manifest(config) if one.purpose == "imap"] == [
         ("inet:192.0.2.9:993", True)
     ]
+
+
+def test_certificates_that_are_not_there_are_told_at_the_start(tmp_path: Path) -> None:
+    with ImapServer(tmp_path, PASSWORDS) as server:
+        text = configured(server)
+    server.certificate.unlink()
+
+    with pytest.raises(ConfigError, match=r"line \d+: options.imap.ca_file: .* cannot be used: No such file"):
+        running(tmp_path, text).__enter__()
+
+
+def test_check_tells_whether_the_server_can_be_asked(tmp_path: Path) -> None:
+    with ImapServer(tmp_path, PASSWORDS) as server:
+        right = parsed(configured(server))
+        wrong = parsed(configured(server).replace(f'ca_file = "{server.certificate}"\n', ""))
+
+        found = [list(remarks(one))[-1] for one in (right, wrong)]
+    found.append(list(remarks(right))[-1])
+
+    assert [one.status for one in found] == [Status.OK, Status.FAILED, Status.FAILED]
+    assert found[0].text == f"inet:127.0.0.1:{server.port}: answers"
+    assert "its certificate is not trusted: self" in found[1].text
+    assert found[2].text == f"inet:127.0.0.1:{server.port}: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ('listen = "inet:0.0.0.0:8892"', ["inet:0.0.0.0:8892: passwords go there in clear"]),
+        ('url = "https://mail.example.org"', ["options.proxies is empty"]),
+        ('url = "https://mail.example.org"\nproxies = ["127.0.0.1"]', []),
+        ('url = "https://mail.example.org"\nlisten = "unix:/run/options"', []),
+        (
+            'sign_in = ["link"]\n[options.link]\nkey_file = "/nowhere"',
+            ["options.link.key_file: /nowhere cannot"],
+        ),
+    ],
+)
+def test_check_tells_what_is_unwise(text: str, expected: list[str]) -> None:
+    first, *others = remarks(parsed(f"[options]\n{text}\n"))
+
+    assert first.status is Status.OK
+    assert len(others) == len(expected)
+    assert all(one.text.startswith(start) for one, start in zip(others, expected, strict=True))

@@ -20,6 +20,7 @@ from tamis.config import Config, ConfigError
 from tamis.desk import purge
 from tamis.interfaces import StoreUnavailable
 from tamis.judgement import milliseconds_now
+from tamis.options.remarks import remarks as remarks_on_page
 from tamis.resend import handover, relay
 from tamis.resend.connection import RelayUnavailable
 from tamis.retention.classes import Clock
@@ -90,6 +91,7 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield from _retention(config)
     yield from _purge(config)
     yield from _notices(config)
+    yield from (Line("web page", one.status, one.text) for one in remarks_on_page(config))
     yield from (Line("mta", one.status, one.text) for one in mta.remarks(config, handover.LONGEST))
 
 

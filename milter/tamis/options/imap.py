@@ -18,28 +18,44 @@ class ImapUnavailable(Exception):
 class Mailboxes:
     """One server."""
 
-    def __init__(self, settings: Imap) -> None:
-        where = address.parse(settings.server)
-        assert isinstance(where, address.InetAddress)  # noqa: S101  # as the configuration has it checked
+    def __init__(self, settings: Imap, where: address.InetAddress, context: ssl.SSLContext) -> None:
         self._where = where
         self._settings = settings
-        self._context = ssl.create_default_context(cafile=settings.ca_file or None)
+        self._context = context
+
+    @classmethod
+    def of(cls, settings: Imap) -> Mailboxes:
+        """Return those of the configuration; raise ValueError for a file of certificates that will not do."""
+        where = address.parse(settings.server)
+        assert isinstance(where, address.InetAddress)  # noqa: S101  # as the configuration has it checked
+        try:
+            context = ssl.create_default_context(cafile=settings.ca_file or None)
+        except OSError as error:
+            raise ValueError(f"{settings.ca_file} cannot be used: {error.strerror or error}") from None
+        return cls(settings, where, context)
+
+    def probe(self) -> None:
+        """Begin a conversation and end it; raise ImapUnavailable."""
+        self._open().shutdown()
 
     def accepts(self, account: str, password: str) -> bool:
         """Tell whether a password is that of an account's mailbox; raise ImapUnavailable."""
         login = account if self._settings.login == "address" else account.rpartition("@")[0]
         if not password or not (login + password).isprintable():
             return False  # nothing that could end a line, or a field of SASL's PLAIN
-        try:
-            server = self._connect()
-        except (OSError, imaplib.IMAP4.error) as error:
-            raise ImapUnavailable(f"{self._where}: {type(error).__name__}") from None
+        server = self._open()
         try:
             return self._ask(server, login, password)
         except (OSError, imaplib.IMAP4.abort) as error:
-            raise ImapUnavailable(f"{self._where}: {type(error).__name__}") from None
+            raise ImapUnavailable(f"{self._where}: {_why(error)}") from None
         finally:
             server.shutdown()
+
+    def _open(self) -> imaplib.IMAP4:
+        try:
+            return self._connect()
+        except (OSError, imaplib.IMAP4.error) as error:
+            raise ImapUnavailable(f"{self._where}: {_why(error)}") from None
 
     def _connect(self) -> imaplib.IMAP4:
         host, port, timeout = self._where.host, self._where.port, self._settings.timeout
@@ -70,6 +86,15 @@ class Mailboxes:
         except UnicodeEncodeError:
             return False  # such a server takes ASCII only
         return True
+
+
+def _why(error: Exception) -> str:
+    """Return what is known, and nothing that the server may have quoted."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or type(error).__name__
+    return "it broke off the conversation"
 
 
 def _quoted(text: str) -> str:

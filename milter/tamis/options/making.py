@@ -28,11 +28,9 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
     """Lend the application; raise StoreUnavailable or ConfigError where a key is missing."""
     options = config.options
     links = _links(config) if "link" in options.sign_in else None
+    mailboxes = _mailboxes(config) if "imap" in options.sign_in else None
     pool = Pool(config)
-    doorkeeper = Doorkeeper(
-        passwords if "password" in options.sign_in else None,
-        Mailboxes(options.imap) if "imap" in options.sign_in else None,
-    )
+    doorkeeper = Doorkeeper(passwords if "password" in options.sign_in else None, mailboxes)
     site = Site(
         config=config,
         pool=pool,
@@ -60,3 +58,10 @@ def _links(config: Config) -> Links:
         return Links.of(config.options.link)
     except ValueError as error:
         raise config.refused(("options", "link", "key_file"), str(error)) from None
+
+
+def _mailboxes(config: Config) -> Mailboxes:
+    try:
+        return Mailboxes.of(config.options.imap)
+    except ValueError as error:
+        raise config.refused(("options", "imap", "ca_file"), str(error)) from None
