@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.commands import Tamis
 from tests.examples import parsed
-from tests.stores import NOON, other
+from tests.stores import NOON, on_every_store, other
 from tests.visitor import Page
 from tests.web import Web, running
 
@@ -46,6 +46,7 @@ def link(
     return "/sign-in/link?" + urlencode(fields | dict(changed or {}))
 
 
+@on_every_store
 def test_a_link_signs_in_once(linked: Web, tamis: Tamis) -> None:
     visitor = linked.visitor()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import Tamis
-from tests.stores import other
+from tests.stores import on_every_store, other
 from tests.web import Web, running
 
 FIELDS = {
@@ -45,6 +45,7 @@ def test_the_page_shows_what_is_in_force(web: Web, tamis: Tamis) -> None:
     assert 'value="3.2"' in text
 
 
+@on_every_store
 def test_saving_sets_what_was_changed_and_nothing_else(web: Web, tamis: Tamis) -> None:
     visitor = web.signed_in()
     fields = {key: value for key, value in FIELDS.items() if key != "antispam"}
@@ -67,6 +68,7 @@ def test_each_change_is_on_record_as_the_users_own(web: Web) -> None:
         assert connection.execute("SELECT purpose, actor FROM consent").fetchall() == [("learning", "user")]
 
 
+@on_every_store
 def test_the_page_tells_since_when_each_thing_is_so(web: Web) -> None:
     visitor = web.signed_in()
     visitor.change("/reception", FIELDS | {"antivirus": ""})

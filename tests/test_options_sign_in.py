@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import Tamis
-from tests.stores import NOON, other
+from tests.stores import NOON, on_every_store, other
 from tests.web import CHEAP, Web, running
 
 from tamis.desk import erasure
@@ -37,6 +37,7 @@ def test_who_is_not_signed_in_is_led_to_the_form_and_back(web: Web) -> None:
     assert visitor.get("/reception").status == 200
 
 
+@on_every_store
 def test_a_sign_in_is_on_record_and_the_last_of_its_account(web: Web) -> None:
     web.signed_in()
 
@@ -147,6 +148,7 @@ def test_all_paths_begin_with_that_of_the_url(tmp_path: Path) -> None:
     assert 'action="/options/sign-in"' in form.text and 'href="/options/static/' in form.text
 
 
+@on_every_store
 def test_sign_out_ends_the_session_in_the_store_and_in_the_browser(web: Web) -> None:
     visitor = web.signed_in()
     held = dict(visitor.cookies)
@@ -242,6 +244,7 @@ def test_the_client_of_a_believed_proxy_is_the_one_that_it_names(tmp_path: Path)
     assert sorted(found, key=str) == ["192.0.2.1", "192.0.2.7", "203.0.113.6", "203.0.113.8", "203.0.113.9"]
 
 
+@on_every_store
 def test_a_session_ends_some_time_after_its_last_page(web: Web) -> None:
     visitor = web.signed_in()
     for _ in range(3):
@@ -264,6 +267,7 @@ def test_a_session_ends_some_time_after_its_start(web: Web) -> None:
     assert visitor.get("/reception").status == 303
 
 
+@on_every_store
 def test_a_new_password_signs_everybody_out(web: Web, tamis: Tamis) -> None:
     visitor = web.signed_in()
 
@@ -282,6 +286,7 @@ def test_deleting_sign_ins_signs_out_who_is_still_there(web: Web, tamis: Tamis) 
     assert bob.get("/reception").status == 200
 
 
+@on_every_store
 def test_an_erased_account_has_no_session_and_no_password(web: Web) -> None:
     web.signed_in()
     with contextlib.closing(Database(web.config.store)) as database:
@@ -291,6 +296,7 @@ def test_an_erased_account_has_no_session_and_no_password(web: Web) -> None:
         assert rows(web, f"SELECT count(*) FROM {table}") == [(0,)]  # noqa: S608
 
 
+@on_every_store
 def test_expired_sessions_go_with_a_purge(web: Web) -> None:
     web.signed_in()
     web.clock[0] += 30 * 60_000
