@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 PASSWORD = "correct horse battery"  # noqa: S105
@@ -34,6 +35,11 @@ class Page:
         found = TOKEN.search(self.text)
         assert found is not None, self.text
         return unescape(found[1])
+
+    @property
+    def json(self) -> Any:
+        """What it holds as JSON."""
+        return json.loads(self.text)
 
     @property
     def location(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,12 +14,17 @@ import pytest
 from argon2 import PasswordHasher
 from starlette.types import ASGIApp, Message
 from tests.stores import NOON, make_config
-from tests.visitor import PASSWORD, Answer, Visitor
+from tests.visitor import PASSWORD, Answer, Page, Visitor
 
 from tamis.config import Config
 from tamis.desk import passwords as desk
-from tamis.options import making
+from tamis.desk import tokens
+from tamis.options import keys, making
+from tamis.options.api.app import PREFIX
+from tamis.options.keys import Keys
 from tamis.passwords import Passwords
+from tamis.service import parts
+from tamis.store.api_tokens import Scope
 from tamis.store.database import Database
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -29,6 +35,34 @@ def set_password(config: Config, address: str, password: str = PASSWORD, *, now:
     digest = Passwords(CHEAP).hash(password)
     with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
         desk.put(connection, address, digest, actor="root", notify=False, now=now)
+
+
+@dataclass
+class Program:
+    """A program that holds a token of the API."""
+
+    visitor: Visitor
+
+    @property
+    def sent(self) -> dict[str, str]:
+        """The header fields that it sends."""
+        return self.visitor.sent
+
+    def get(self, path: str) -> Page:
+        """Ask for something."""
+        return self.ask("GET", path)
+
+    def send(self, method: str, path: str, value: object = None) -> Page:
+        """Send a value as JSON, None for nothing."""
+        if value is None:
+            return self.ask(method, path)
+        return self.ask(method, path, json.dumps(value).encode(), {"content-type": "application/json"})
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Page:
+        """Send a call of any kind."""
+        return self.visitor.ask(method, PREFIX + path, body, headers)
 
 
 @dataclass
@@ -53,6 +87,25 @@ class Web:
         visitor = self.visitor(language)
         assert visitor.sign_in(address).status == 303
         return visitor
+
+    def program(
+        self,
+        account: str | None,
+        *,
+        name: str = "program",
+        scope: Scope = Scope.CHANGE,
+        client: str = "192.0.2.8",
+    ) -> Program:
+        """Return a program that gets a token of an account, or of a webmail's server (None)."""
+        token = keys.new_token()
+        digest = Keys(parts.web_key(self.config)).program(token)
+        with contextlib.closing(Database(self.config.store)) as database, database.writing() as connection:
+            tokens.make(
+                connection, account, name, scope, digest, actor="root", notify=False, now=self.clock[0]
+            )
+        visitor = self.visitor(client=client)
+        visitor.sent["authorization"] = f"Bearer {keys.program(token)}"
+        return Program(visitor)
 
     def password(self, address: str, password: str = PASSWORD) -> None:
         """Set an account's password, as the operator does."""

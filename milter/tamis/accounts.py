@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -14,6 +15,17 @@ from tamis.preferences import NO_FILTER, RESTRICTED, Member, Preferences, Resolu
 log = logging.getLogger(__name__)
 
 DEPTH = 10  # aliases of aliases
+ADDRESS = re.compile(r'[^\s@,;<>"()]+@[^\s@,;<>"()]+')
+LONGEST = 254  # octets of an address (RFC 5321 section 4.5.3.1.3, less the angle brackets)
+
+
+def plain(typed: str) -> str | None:
+    """Return an address in lower case as somebody types it, None for what is none."""
+    found = typed.strip().lower()
+    is_one = (
+        ADDRESS.fullmatch(found) and found.isprintable() and len(found.encode(errors="replace")) <= LONGEST
+    )
+    return found if is_one else None
 
 
 class Own(Protocol):

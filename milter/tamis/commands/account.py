@@ -9,6 +9,7 @@ from tamis.commands import (
     account_sessions,
     account_settings,
     account_status,
+    account_token,
     verbs,
 )
 from tamis.commands.arguments import Subparsers, common
@@ -25,6 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
         account_records,
         account_sessions,
         account_password,
+        account_token,
         account_erase,
     ):
         part.add_verbs(several)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-ADDRESS = re.compile(r'[^\s@,;<>"()]+@[^\s@,;<>"()]+')
-LONGEST = 254  # octets of an address (RFC 5321 section 4.5.3.1.3, less the angle brackets)
+from tamis.accounts import plain
 
 
 class WrongUse(Exception):
@@ -14,8 +11,8 @@ class WrongUse(Exception):
 
 def address(given: str) -> str:
     """Return an address in lower case; raise WrongUse."""
-    found = given.strip().lower()
-    if not ADDRESS.fullmatch(found) or len(found.encode()) > LONGEST:
+    found = plain(given)
+    if found is None:
         raise WrongUse(f'expected an address such as anna@example.org, got "{given}"')
     return found
 

@@ -21,7 +21,7 @@ from tamis.retention.classes import KINDS, RecordClass
 from tamis.retention.due import to_be_warned
 from tamis.retention.rules import Rules
 from tamis.store import changes, notices, owners, settings
-from tamis.store.changes import TAMIS, USER, Change
+from tamis.store.changes import TAMIS, Change
 from tamis.store.database import Database
 from tamis.store.notices import Notice
 from tamis.store.owners import Date, Status
@@ -47,7 +47,7 @@ class Tally:
 def changed(connection: Connection, address: str, found: Sequence[Change], *, actor: str, now: int) -> None:
     """Have an account's user told of changes, in their transaction: of closing always, else of others'."""
     closed = any(one.key == Date.CLOSED and one.new is not None for one in found)
-    if not found or (actor == USER and not closed):
+    if not found or (changes.is_users(actor) and not closed):
         return
     body = {"changes": [{"key": one.key, "old": one.old, "new": one.new} for one in found]}
     notices.add(connection, address, Kind.CLOSED if closed else Kind.CHANGED, body, now=now)

@@ -15,10 +15,11 @@ from tamis.desk.view import OF_THE_MESSAGE, reveal, view
 from tamis.preferences import KEYS, effective
 from tamis.retention.classes import RecordClass
 from tamis.store import owners, pseudonyms, records, settings, tickets
-from tamis.store.changes import TAMIS, USER
+from tamis.store.changes import TAMIS, USER, is_users
 from tamis.store.tickets import Query
 from tamis.ticket import LATEST, time_of, timestamp
 
+WEBMAIL = "webmail"  # its server, for the user
 OPERATOR = "operator"  # who works for the provider is nobody's to see
 SENDER = ("sender_account",)
 RECIPIENT = (
@@ -149,7 +150,10 @@ def _consents(connection: Connection, address: str, *, until: int) -> Iterator[O
 
 
 def _actor(record: Object) -> object:
-    return record["actor"] if record["actor"] in (USER, TAMIS) else OPERATOR
+    actor = record["actor"]
+    if is_users(actor):
+        return USER if actor == USER else WEBMAIL
+    return TAMIS if actor == TAMIS else OPERATOR
 
 
 def _cell(value: object) -> Cell:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from tamis.interfaces import StoreUnavailable
 from tamis.options import client, errors, forms, keys
+from tamis.options.api.app import PREFIX, Api
 from tamis.options.headers import Headers
 from tamis.options.language import Language, choose, spoken
 from tamis.options.pool import Clerk
@@ -42,6 +43,7 @@ class App:
     def asgi(self) -> ASGIApp:
         """Return the application as a server takes it."""
         paths: list[Path | Mount] = [self._path(one) for one in ROUTES]
+        paths.append(Mount(PREFIX, app=Api(self._site).asgi()))
         paths.append(Path("/static/{version}/{name}", self._file))
         prefix = self._site.config.options.prefix
         app = Starlette(

@@ -33,13 +33,21 @@ async def read(request: Request) -> Form:
     """Return the form of a request; raise HTTPException."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != KIND:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    octets = bytearray()
+    try:
+        given = (await octets(request)).decode()
+        return Form(parse_qs(given, keep_blank_values=True, errors="strict", max_num_fields=MOST))
+    except ValueError:
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from None
+
+
+async def octets(request: Request) -> bytes:
+    """Return the body of a request; raise HTTPException."""
+    found = bytearray()
     try:
         async for some in request.stream():
-            octets += some
-            if len(octets) > LONGEST:
+            found += some
+            if len(found) > LONGEST:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        fields = parse_qs(octets.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST)
-    except (ClientDisconnect, ValueError):
+    except ClientDisconnect:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from None
-    return Form(fields)
+    return bytes(found)

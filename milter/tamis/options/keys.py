@@ -7,6 +7,7 @@ import hmac
 import os
 
 LENGTH = 32  # octets, beyond guessing
+PROGRAM = "tamis_"  # before programs' tokens, so that one is known for what it is wherever it leaks to
 
 
 def new_token() -> bytes:
@@ -28,6 +29,16 @@ def read(text: str) -> bytes | None:
     return octets if len(octets) == LENGTH and written(octets) == text else None
 
 
+def program(octets: bytes) -> str:
+    """Return a program's token as it is written."""
+    return PROGRAM + written(octets)
+
+
+def read_program(text: str) -> bytes | None:
+    """Return the octets of a program's token as it is written, None for anything else."""
+    return read(text.removeprefix(PROGRAM)) if text.startswith(PROGRAM) else None
+
+
 class Keys:
     """Hashes under the store's key, different ones for each purpose (HMAC, RFC 2104, with SHA-256)."""
 
@@ -37,6 +48,10 @@ class Keys:
     def session(self, token: bytes) -> bytes:
         """Return what stands for a browser's token in the store."""
         return self._hash(b"session", token)
+
+    def program(self, token: bytes) -> bytes:
+        """Return what stands for a program's token in the store."""
+        return self._hash(b"program", token)
 
     def form(self, token: bytes) -> str:
         """Return what each form holds that a browser gets: nobody else can know it."""

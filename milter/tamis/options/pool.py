@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tamis.accounts import Accounts
+from tamis.accounts import Accounts, plain
 from tamis.config import Config
 from tamis.service import parts
 from tamis.store.database import Database
@@ -27,10 +27,11 @@ class Clerk:
     accounts: Accounts  # without catch-alls: who signs in means his own
 
     def account(self, typed: str) -> str | None:
-        """Return the account's own address that an address (lower case) stands for; None for others'."""
-        if typed.count("@") != 1:
+        """Return the account's own address that an address stands for; None for others'."""
+        address = plain(typed)
+        if address is None:
             return None
-        (resolution,) = self.accounts.resolve([typed])
+        (resolution,) = self.accounts.resolve([address])
         if len(resolution.members) != 1 or not resolution.members[0].local:
             return None
         (member,) = resolution.members

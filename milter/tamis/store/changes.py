@@ -12,6 +12,7 @@ from tamis.store.schema import consent, setting_change
 from tamis.ticket import new_id, time_of
 
 USER = "user"  # the actor where it was the account's own
+WEBMAIL = "webmail:"  # before the name of a webmail's server, by which it was
 TAMIS = "tamis"  # where nobody was, as when a notice is sent
 
 
@@ -22,6 +23,11 @@ class Change:
     key: str
     old: object  # as JSON has it; None where there was none
     new: object
+
+
+def is_users(actor: str) -> bool:
+    """Tell whether an actor is the account's user, at our page or at a webmail that asks for him."""
+    return actor == USER or actor.startswith(WEBMAIL)
 
 
 def record(connection: Connection, address: str, changes: Iterable[Change], *, actor: str, now: int) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0005"  # of the newest migration, which a test compares with migrations/versions
+REVISION = "0006"  # of the newest migration, which a test compares with migrations/versions
 
 metadata = MetaData()
 
@@ -142,7 +142,7 @@ setting_change = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("account", String, nullable=False),
-    Column("actor", String, nullable=False),  # user, tamis, or an operator's name
+    Column("actor", String, nullable=False),  # user, webmail:NAME, tamis, or an operator's name
     Column("key", String, nullable=False),  # a setting's, or what else was done to the account
     Column("old", Text),  # JSON, as the following; none where there was none
     Column("new", Text),
@@ -197,6 +197,7 @@ api_token = Table(
     Column("name", String, nullable=False),  # what its owner calls it
     Column("used", BigInteger),
     Column("expires", BigInteger),
+    Column("scope", String, nullable=False, server_default="read"),  # read, change
     sqlite_with_rowid=False,
 )
 Index("api_token_account", api_token.c.account)

@@ -1,0 +1,94 @@
+"""One call of the API: what stands in the table, and what an act is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tamis.options import forms
+from tamis.options.api.gate import Caller
+from tamis.options.api.problems import Refused, unfit
+from tamis.options.pool import Clerk
+from tamis.options.site import Site
+from tamis.store.api_tokens import Scope
+
+KIND = "application/json"
+
+Result = TypeVar("Result")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that was let in."""
+
+    site: Site
+    request: Request
+    caller: Caller
+    now: int  # Unix ms
+
+    @property
+    def account(self) -> str:
+        """The address that it is about, and no other."""
+        return self.caller.account
+
+    @property
+    def notify(self) -> bool:
+        """Whether notices can be sent to users."""
+        return self.site.config.notices.is_on
+
+    def named(self, parameter: str) -> str:
+        """Return what stands in the path."""
+        return str(self.request.path_params[parameter])
+
+    def query(self, model: type[Model]) -> Model:
+        """Return the parameters behind the path; raise Refused."""
+        try:
+            return model.model_validate_strings(dict(self.request.query_params))
+        except ValidationError as error:
+            raise unfit(error) from None
+
+    async def body(self, model: type[Model]) -> Model:
+        """Return what was sent; raise Refused."""
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != KIND:
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {KIND}.")
+        try:
+            return model.model_validate_json(await forms.octets(self.request))
+        except HTTPException as error:
+            raise Refused(HTTPStatus(error.status_code), "The body is too long, or broken off.") from None
+        except ValidationError as error:
+            raise unfit(error) from None
+
+    async def work(self, work: Callable[[Clerk], Result]) -> Result:
+        """Return what work with the store returns."""
+        return await self.site.pool.run(work)
+
+
+Act: TypeAlias = Callable[[Asked], Awaitable[BaseModel | Response | None]]
+"""Returns what is answered; nothing: 204."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A line of the table."""
+
+    name: str
+    method: str
+    path: str  # behind /api/v1; {words} in it are parameters
+    scope: Scope
+    about: str  # what it does, in a sentence
+    act: Act
+    answer: type[BaseModel] | str | None  # a media type where it is no JSON, None: 204
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    refusals: Sequence[HTTPStatus] = ()  # of its own, beside those of all calls
+    identifiers: tuple[str, ...] = ()  # parameters of which each value belongs to one account
+    status: HTTPStatus = HTTPStatus.OK

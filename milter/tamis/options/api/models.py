@@ -1,0 +1,126 @@
+"""What calls take and answer, which the description is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from tamis.preferences import (
+    KEYS,
+    LISTS,
+    MAX_PATTERNS,
+    MAX_THRESHOLD,
+    PATTERN,
+    SWITCHES,
+    THRESHOLD,
+    TREATMENTS,
+    Treatment,
+)
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, in UTC")]
+Pattern = Annotated[
+    str,
+    Field(
+        pattern=f"^(?:{PATTERN.pattern})$", max_length=320, description="user@domain, @domain or @*.domain"
+    ),
+]
+Patterns = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
+
+
+class Sent(BaseModel):
+    """What a program sends: nothing but what is known."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _kind(key: str, patterns: Any) -> Any:
+    if key in SWITCHES:
+        return Literal["on", "off"]
+    if key in TREATMENTS:
+        return Treatment
+    if key == THRESHOLD:
+        return Annotated[float, Field(ge=-MAX_THRESHOLD, le=MAX_THRESHOLD, description="bits")]
+    return patterns
+
+
+def _settings(name: str, base: type[BaseModel], patterns: Any, *, are_all: bool) -> Any:
+    """Return the model of all settings, each under its own name, or of some of them."""
+    default = ... if are_all else None
+    fields: Any = {
+        key.replace(".", "_"): (Annotated[_kind(key, patterns), Field(alias=key)], default) for key in KEYS
+    }
+    return create_model(name, __base__=base, __doc__=base.__doc__, **fields)
+
+
+class _Applied(BaseModel):
+    """Every setting, as it is applied: what the account, its domain and the site say, together."""
+
+
+class _Own(BaseModel):
+    """What the account has set itself."""
+
+
+class _Wanted(Sent):
+    """New values of some settings. What is not named stays."""
+
+
+Applied = _settings("Applied", _Applied, list[str], are_all=True)
+Own = _settings("Own", _Own, list[str], are_all=False)
+Wanted = _settings("Wanted", _Wanted, Patterns, are_all=False)
+
+
+class Account(BaseModel):
+    """An account's settings, as `tamis account show --json` prints them."""
+
+    address: str
+    status: Literal["none", "active", "restricted", "closed", "erased"]
+    settings: Applied  # type: ignore[valid-type]  # made above
+    own: Own  # type: ignore[valid-type]
+    locked: Annotated[list[str], Field(description="Keys that the provider alone may change")]
+
+
+class Senders(BaseModel):
+    """One list of senders."""
+
+    own: Annotated[list[str], Field(description="The account's own entries")]
+    others: Annotated[list[str], Field(description="What the provider has put on it for all")]
+
+
+class SenderLists(BaseModel):
+    """All lists of senders."""
+
+    allowed: Senders
+    blocked: Senders
+    newsletter: Senders
+    social: Senders
+
+
+class Edit(Sent):
+    """What is to be added to a list, and taken out of it."""
+
+    add: Patterns = []
+    remove: Annotated[list[str], Field(max_length=MAX_PATTERNS)] = []
+
+
+class Extent(BaseModel):
+    """Records of a class."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    kind: Annotated[str, Field(alias="class")]
+    count: int
+    oldest: Time
+    newest: Time
+
+
+class Report(BaseModel):
+    """Which records about the account are kept."""
+
+    address: str
+    status: str
+    kept: bool
+    records: list[Extent]
+
+
+LIST_NAMES = tuple(key.rpartition(".")[2] for key in LISTS)
