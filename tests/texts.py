@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, nodes
 
+from tamis.checks.rules.catalogue import RULES
+
 PACKAGE = Path(__file__).parents[1] / "milter" / "tamis"
 TEMPLATES = PACKAGE / "options" / "templates"
 LOOK_UPS = ("gettext", "text", "say")
@@ -16,6 +18,7 @@ LOOK_UPS = ("gettext", "text", "say")
 def texts() -> Iterator[str]:
     """Return each text of the code and of the templates that is looked up in a catalogue."""
     yield from _of_the_code()
+    yield from (rule.about for rule in RULES.values())
     for path in sorted(TEMPLATES.glob("*.html")):
         yield from of_a_template(path)
 

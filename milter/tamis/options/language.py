@@ -33,6 +33,14 @@ class Language:
         """Return a Unix time in ms."""
         return times.moment(self._words, time, self.zone)
 
+    def day(self, time: int) -> str:
+        """Return the day of a Unix time in ms."""
+        return times.day(self._words, time, self.zone)
+
+    def minute(self, time: int) -> str:
+        """Return the hour and the minute of a Unix time in ms."""
+        return times.minute(time, self.zone)
+
     def tenths(self, number: float) -> str:
         """Return a number with one decimal."""
         return times.tenths(self._words, number)

@@ -15,6 +15,7 @@ KINDS = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 NAVIGATION: Mapping[str, str] = {  # pages of an account, in order
     "reception": text("E-mail reception"),
     "senders": text("Senders"),
+    "mail": text("What happened to my mail"),
 }
 VERSION = 12  # hexadecimal digits of a file's hash in its address, so that browsers may keep it
 

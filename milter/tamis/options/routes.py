@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from starlette.responses import Response
 
-from tamis.options import arrivals, reception, senders, sign_in
+from tamis.options import arrivals, mail, message, reception, senders, sign_in
 from tamis.options.visit import Visit
 
 Act: TypeAlias = Callable[[Visit], Awaitable[Response]]
@@ -43,4 +43,13 @@ ROUTES = (
     Route("senders", "/senders", For.ACCOUNT, show=senders.show, change=senders.change),
     Route("senders-text", "/senders/{list}", For.ACCOUNT, show=senders.show_text, change=senders.change_text),
     Route("senders-file", "/senders/{list}/file", For.ACCOUNT, show=senders.download),
+    Route("mail", "/mail", For.ACCOUNT, show=mail.show),
+    Route(
+        "message",
+        "/mail/{ticket}",
+        For.ACCOUNT,
+        show=message.show,
+        change=message.change,
+        identifiers=("ticket",),
+    ),
 )

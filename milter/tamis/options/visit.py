@@ -65,7 +65,7 @@ class Visit:
         )
         return HTMLResponse(html, status)
 
-    def go(self, name: str, query: str = "") -> Response:
+    def go(self, name: str, query: str = "", **parameters: str) -> Response:
         """Return the way to a page of ours, where a form has done its work."""
-        where = self.site.pages.path(name) + (f"?{query}" if query else "")
+        where = self.site.pages.path(name, **parameters) + (f"?{query}" if query else "")
         return RedirectResponse(where, HTTPStatus.SEE_OTHER)

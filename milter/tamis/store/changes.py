@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select
 
 from tamis.store.schema import consent, setting_change
-from tamis.ticket import new_id, time_of
+from tamis.ticket import first_id, new_id, time_of
 
 USER = "user"  # the actor where it was the account's own
 WEBMAIL = "webmail:"  # before the name of a webmail's server, by which it was
@@ -58,6 +58,17 @@ def latest(connection: Connection, address: str) -> dict[str, int]:
     newest = select(setting_change.c.key, func.max(setting_change.c.id).label("id"))
     newest = newest.where(setting_change.c.account == address).group_by(setting_change.c.key)
     return {row.key: time_of(row.id) for row in connection.execute(newest)}
+
+
+def next_old(connection: Connection, address: str, key: str, *, since: int) -> tuple[object] | None:
+    """Return what the first change of a key from a Unix time in ms on has replaced, None where there is none.
+
+    That is a value as JSON has it, None where nothing was set.
+    """
+    mine = (setting_change.c.account == address, setting_change.c.key == key)
+    statement = select(setting_change.c.old).where(*mine, setting_change.c.id >= first_id(since))
+    row = connection.execute(statement.order_by(setting_change.c.id).limit(1)).one_or_none()
+    return row and (row.old and json.loads(row.old),)
 
 
 def _json(value: object) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Executable, Select, select, union_all
+from sqlalchemy import Connection, Executable, Select, UnaryExpression, asc, desc, select, union_all
 
 from tamis.store import chains, dialect, pseudonyms
 from tamis.store.chains import Leaf
@@ -29,6 +29,19 @@ class Query:
     message_id: str | None = None  # with or without angle brackets
     since: int | None = None  # inclusive, Unix time in milliseconds
     until: int | None = None  # exclusive, Unix time in milliseconds
+
+
+Order: TypeAlias = Callable[[Any], UnaryExpression[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which rows of a query: some beside an ID, in an order of the IDs."""
+
+    after: str = ""  # exclusive
+    before: str = ""  # exclusive, "" for no bound
+    order: Order = asc
+    most: int = PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +94,49 @@ def add(connection: Connection, given: Rows) -> None:
 
 def find(connection: Connection, query: Query) -> Iterator[str]:
     """Return the JSON objects of tickets, oldest first, a page at a time; also those with pseudonyms."""
-    after = ""
-    while page := connection.execute(_page(connection, query, after)).all():
+    part = Part()
+    while page := connection.execute(_page(connection, query, part)).all():
         for row in page:
             yield row.body
-        after = page[-1].id
+        part = Part(page[-1].id)
 
 
-def about(statement: Select[*tuple[Any, ...]], names: Sequence[str]) -> Executable:
+def newest(connection: Connection, query: Query, *, before: str, most: int) -> Sequence[str]:
+    """Return the JSON objects of the newest tickets before an ID ("": of all), newest first."""
+    part = Part(before=before, order=desc, most=most)
+    return [row.body for row in connection.execute(_page(connection, query, part))]
+
+
+def next_ones(connection: Connection, query: Query, *, after: str, most: int) -> Sequence[str]:
+    """Return the JSON objects of the tickets that follow an ID, oldest first."""
+    return [row.body for row in connection.execute(_page(connection, query, Part(after, most=most)))]
+
+
+def one(connection: Connection, account: str, ticket_id: str) -> str | None:
+    """Return the JSON object of a ticket, None where there is none that is about an account (lower case)."""
+    statement = select(ticket.c.body).join(ticket_account, ticket_account.c.ticket == ticket.c.id)
+    mine = ticket_account.c.account.in_(pseudonyms.names(connection, account))
+    return connection.execute(statement.where(mine, ticket_account.c.ticket == ticket_id)).scalars().first()
+
+
+def about(
+    statement: Select[*tuple[Any, ...]], names: Sequence[str], *, order: Order = asc, most: int = PAGE
+) -> Executable:
     """Return a statement's first rows of tickets about an account by one of its names, by ID.
 
     Each name is looked up for itself, as an index gives only one name's tickets in their order.
     """
     joined = statement.join(ticket_account, ticket_account.c.ticket == ticket.c.id)
-    joined = joined.order_by(ticket_account.c.ticket).limit(PAGE)
+    joined = joined.order_by(order(ticket_account.c.ticket)).limit(most)
     pages = (joined.where(ticket_account.c.account == name).subquery() for name in names)
-    return union_all(*map(select, pages)).order_by("id").limit(PAGE)
+    return union_all(*map(select, pages)).order_by(order("id")).limit(most)
 
 
-def _page(connection: Connection, query: Query, after: str) -> Executable:
+def _page(connection: Connection, query: Query, part: Part) -> Executable:
     name = ticket.c.id if query.account is None else ticket_account.c.ticket  # whose index answers the query
-    statement = select(ticket.c.id, ticket.c.body).where(name > after)
+    statement = select(ticket.c.id, ticket.c.body).where(name > part.after)
+    if part.before:
+        statement = statement.where(name < part.before)
     if query.message_id is not None:
         bare = pseudonyms.bare(query.message_id)
         hidden = pseudonyms.get(connection).of_message(bare)
@@ -111,5 +146,6 @@ def _page(connection: Connection, query: Query, after: str) -> Executable:
     if query.until is not None:
         statement = statement.where(name < first_id(query.until))
     if query.account is not None:
-        return about(statement, pseudonyms.names(connection, query.account))
-    return statement.order_by(name).limit(PAGE)
+        names = pseudonyms.names(connection, query.account)
+        return about(statement, names, order=part.order, most=part.most)
+    return statement.order_by(part.order(name)).limit(part.most)

@@ -42,11 +42,16 @@ def day(words: NullTranslations, time: int, where: tzinfo = UTC) -> str:
     return words.gettext(pattern).format(day=when.day, month=month, year=when.year)
 
 
+def minute(time: int, where: tzinfo) -> str:
+    """Return the hour and the minute of a Unix time in ms."""
+    return f"{datetime.fromtimestamp(time / 1000, where):%H:%M}"
+
+
 def moment(words: NullTranslations, time: int, where: tzinfo) -> str:
     """Return the day and the minute of a Unix time in ms, and the zone that they are of."""
     when = datetime.fromtimestamp(time / 1000, where)
     return words.gettext(text("{day}, {time} {zone}")).format(
-        day=day(words, time, where), time=f"{when:%H:%M}", zone=when.tzname()
+        day=day(words, time, where), time=minute(time, where), zone=when.tzname()
     )
 
 
