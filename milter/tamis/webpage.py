@@ -27,7 +27,7 @@ class Imap(Section):
     tls: Literal["tls", "starttls", "none"] = "tls"
     ca_file: str = ""
     login: Literal["address", "local part"] = "address"
-    timeout: Seconds = 10.0
+    timeout: Seconds = 20.0
 
     @field_validator("server")
     @classmethod

@@ -175,7 +175,7 @@ def _own(found: Standing, one: List) -> tuple[str, ...]:
 def _others(found: Standing, one: List) -> list[str]:
     """Return what the provider has put on a list of all users."""
     applied = found.shown.applied[one.key]
-    own = _own(found, one)
+    own = frozenset(_own(found, one))
     return [entry for entry in applied if entry not in own] if isinstance(applied, list) else []
 
 
