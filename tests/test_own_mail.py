@@ -150,6 +150,23 @@ def test_tickets_are_found_by_day_and_sender(tmp_path: Path) -> None:
     assert ids(found) == [given[1].id]
 
 
+@pytest.mark.parametrize(
+    ("sender", "sought"),
+    [
+        ('"a b"@example.net', '"A B'),
+        ("b\\x@example.net", "B\\X"),
+        ("zoé@example.net", "ZOÉ"),
+        ("zoé@example.net", "NET"),
+    ],
+)
+def test_senders_are_found_whatever_they_hold(tmp_path: Path, sender: str, sought: str) -> None:
+    config = make_config(tmp_path)
+    keep(config, [came(sender=sender)])
+
+    assert look(config, Wanted(sender=sought)).seen
+    assert not look(config, Wanted(sender=sought + "x")).seen
+
+
 def test_what_is_rare_is_looked_for_in_a_bounded_number_of_tickets(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     oldest = spam(time=NOON - MINUTE)

@@ -101,15 +101,16 @@ def find(connection: Connection, query: Query) -> Iterator[str]:
         part = Part(page[-1].id)
 
 
-def newest(connection: Connection, query: Query, *, before: str, most: int) -> Sequence[str]:
-    """Return the JSON objects of the newest tickets before an ID ("": of all), newest first."""
+def newest(connection: Connection, query: Query, *, before: str, most: int) -> Sequence[tuple[str, str]]:
+    """Return the newest tickets before an ID ("": of all), newest first: their IDs and JSON objects."""
     part = Part(before=before, order=desc, most=most)
-    return [row.body for row in connection.execute(_page(connection, query, part))]
+    return [(row.id, row.body) for row in connection.execute(_page(connection, query, part))]
 
 
-def next_ones(connection: Connection, query: Query, *, after: str, most: int) -> Sequence[str]:
-    """Return the JSON objects of the tickets that follow an ID, oldest first."""
-    return [row.body for row in connection.execute(_page(connection, query, Part(after, most=most)))]
+def next_ones(connection: Connection, query: Query, *, after: str, most: int) -> Sequence[tuple[str, str]]:
+    """Return the tickets that follow an ID likewise, oldest first."""
+    part = Part(after, most=most)
+    return [(row.id, row.body) for row in connection.execute(_page(connection, query, part))]
 
 
 def one(connection: Connection, account: str, ticket_id: str) -> str | None:
