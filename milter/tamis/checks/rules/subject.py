@@ -17,7 +17,7 @@ RULES = (
     Rule("SUBJECT_URGENT", "The subject urges, warns or asks to verify.", 1.5),
     Rule(
         "SUBJECT_HOLDS_RECIPIENT",
-        "The subject holds the recipient's address, or addresses him by its local part.",
+        "The subject holds the recipient's address, or calls him by what stands before the @.",
         1.5,
     ),
     Rule("SUBJECT_FAKE_REPLY", "The subject begins with Re: and no field says to which message.", 1.0),
@@ -25,7 +25,11 @@ RULES = (
     Rule("SUBJECT_TAIL", "The subject ends in a number or random letters after a gap.", 1.5),
     Rule("SUBJECT_DECORATED", "Subject or display name is decorated with arrows or ornaments.", 2.0),
     Rule("SUBJECT_LOOKALIKE", "A capital I or a digit stands for a letter, or a letter for a digit.", 2.0),
-    Rule("SUBJECT_RAW_8BIT", "The subject holds octets above 127 that are not encoded and not UTF-8.", 1.5),
+    Rule(
+        "SUBJECT_RAW_8BIT",
+        "The subject holds letters beyond ASCII in an encoding that it does not name.",
+        1.5,
+    ),
 )
 
 DIGIT = re.compile(r"\d")

@@ -32,7 +32,7 @@ RULES = (
     Rule("HTML_ENTITIES", "Plain letters of the HTML are written as character references.", 1.0),
     Rule("HTML_REFRESH", "The HTML leads away by itself.", 2.0),
     Rule("BASE64_ASCII", "A text that needs no encoding is in base64.", 1.5),
-    Rule("CHARSET_MISSING", "The text has octets above 127 and no character set.", 1.0),
+    Rule("CHARSET_MISSING", "The text holds letters beyond ASCII and does not name their encoding.", 1.0),
     Rule("PLAIN_DIFFERS", "The plain text is empty where the HTML is not.", 1.0),
 )
 
