@@ -19,14 +19,13 @@ from tests import tour
 from tests.servers.chromium import browser
 
 from tamis.options.routes import ROUTES, For
-from tamis.sandbox.demo import PASSWORD
+from tamis.sandbox.demo import OPERATOR, PASSWORD, USER
 from tamis.words.catalogue import languages
 
 ROOT = Path(__file__).parents[1]
 CLAMD = ROOT / "var/debian/clamav-daemon"
 SIZES = {"phone": (360, 740), "desktop": (1280, 800)}  # CSS pixels
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-WHO = "anna@example.org"
 
 
 @contextmanager
@@ -53,10 +52,14 @@ def demo(var: Path) -> Iterator[str]:
 def taken(chromium: Browser, url: str, folder: Path, language: str) -> Iterator[Path]:
     """Take the pictures of one language."""
     signed_in = _context(chromium, language)
-    _sign_in(signed_in, url)
+    tour.sign_in(signed_in, url, USER, PASSWORD)
+    tour.sign_in_operator(signed_in, url, OPERATOR, PASSWORD)
     anybody = _context(chromium, language)
-    paths = dict(tour.paths(signed_in.request, url, ROUTES, "/"))
-    pages = [(signed_in, name, path) for name, path in paths.items()]
+    pages = [
+        (signed_in, name, path)
+        for start in tour.STARTS
+        for name, path in tour.paths(signed_in.request, url, ROUTES, start).items()
+    ]
     pages += [(anybody, one.name, one.path) for one in ROUTES if one.who is For.ANYBODY]
     pages.append((anybody, "nowhere", "/nowhere"))
     for context, name, path in pages:
@@ -77,16 +80,6 @@ def taken(chromium: Browser, url: str, folder: Path, language: str) -> Iterator[
 
 def _context(chromium: Browser, language: str) -> BrowserContext:
     return chromium.new_context(locale=language, reduced_motion="reduce")
-
-
-def _sign_in(context: BrowserContext, url: str) -> None:
-    page = context.new_page()
-    page.goto(url)
-    page.locator("#address").fill(WHO)
-    page.locator("#password").fill(PASSWORD)
-    page.locator("main button").click()
-    page.wait_for_url("**/reception")
-    page.close()
 
 
 def main() -> int:

@@ -42,7 +42,7 @@ class Demo:
     def read_until(self, text: str) -> str:
         """Return what it printed up to a line that begins so; the test fails if it ends before."""
         assert self.process.stdout is not None
-        watchdog = threading.Timer(PATIENCE, self.process.kill)
+        watchdog = threading.Timer(2 * PATIENCE, self.process.kill)
         watchdog.start()
         try:
             for line in self.process.stdout:

@@ -250,7 +250,7 @@ def test_check_tells_schema_and_number_of_accounts(tmp_path: Path) -> None:
 
     found = parts.check_store(config)
 
-    assert found == f"sqlite:///{tmp_path}/tamis.db schema 6, WAL, 1 accounts"
+    assert found == f"sqlite:///{tmp_path}/tamis.db schema 7, WAL, 1 accounts"
 
 
 def test_check_makes_no_database(tmp_path: Path) -> None:

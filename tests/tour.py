@@ -7,12 +7,33 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from playwright.sync_api import APIRequestContext
+from playwright.sync_api import APIRequestContext, BrowserContext
 
-from tamis.options.routes import Route
+from tamis.options.routes import OPERATORS, Route
 
+STARTS = ("/", OPERATORS)  # of users and of operators
 HTML = "text/html"
 LINK = re.compile(r'<a [^>]*href="([^"]+)"')
+
+
+def sign_in(context: BrowserContext, url: str, address: str, password: str) -> None:
+    """Sign a user in, in whatever language."""
+    _send(context, f"{url}/sign-in", {"#address": address, "#password": password}, "**/reception")
+
+
+def sign_in_operator(context: BrowserContext, url: str, name: str, password: str) -> None:
+    """Sign an operator in."""
+    _send(context, f"{url}{OPERATORS}/sign-in", {"#name": name, "#password": password}, f"**{OPERATORS}")
+
+
+def _send(context: BrowserContext, url: str, fields: Mapping[str, str], leads_to: str) -> None:
+    page = context.new_page()
+    page.goto(url)
+    for field, value in fields.items():
+        page.locator(field).fill(value)
+    page.locator("main form button").click()
+    page.wait_for_url(leads_to)
+    page.close()
 
 
 def paths(request: APIRequestContext, url: str, routes: Sequence[Route], start: str) -> Mapping[str, str]:

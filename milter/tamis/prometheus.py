@@ -11,9 +11,20 @@ MODE = 0o644  # for whoever collects it: there is nothing in it but counts and t
 
 def line(name: str, labels: Sequence[str], values: Sequence[str], number: float) -> str:
     """Return a sample."""
+    return f"{sample(name, labels, values)} {shown(number)}"
+
+
+def sample(name: str, labels: Sequence[str], values: Sequence[str]) -> str:
+    """Return what a sample is known by."""
     # Values come from closed sets without quotes, backslashes and line ends: nothing to escape.
     inside = ",".join(f'{label}="{value}"' for label, value in zip(labels, values, strict=True))
-    return f"{name}{{{inside}}} {shown(number)}" if inside else f"{name} {shown(number)}"
+    return f"{name}{{{inside}}}" if inside else name
+
+
+def read(text: str) -> dict[str, float]:
+    """Return the numbers of a text of ours by what their samples are known by."""
+    samples = (one.rpartition(" ") for one in text.splitlines() if not one.startswith("#"))
+    return {known: float(number) for known, _, number in samples}
 
 
 def shown(value: float) -> str:

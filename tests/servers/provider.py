@@ -16,13 +16,15 @@ from tests.servers.clamd import Clamd
 from tests.servers.imap import ImapServer
 from tests.servers.milter import PATIENCE, Milter
 from tests.servers.options import Options
+from tests.stores import NOON
 from tests.visitor import PASSWORD
-from tests.web import set_password
+from tests.web import CHEAP, set_password
 
 from tamis import config as configuration
 from tamis.message import Envelope, Recipient
+from tamis.passwords import Passwords
 from tamis.sandbox.processes import free_port
-from tamis.store import tickets
+from tamis.store import operators, tickets
 from tamis.store.database import Database
 from tamis.store.tickets import Query
 
@@ -47,6 +49,13 @@ class Provider:
         address = f"user{self.accounts}@example.org"
         set_password(configuration.load(str(self.milter.config)), address)
         return address
+
+    def operator(self) -> str:
+        """Return the name of an operator, whose password is the same."""
+        config = configuration.load(str(self.milter.config))
+        with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
+            operators.put(connection, "olga", Passwords(CHEAP).hash(PASSWORD), now=NOON)
+        return "olga"
 
     def send(self, recipient: str, raw: bytes) -> Outcome:
         """Send a message and return what the ticket says of its one recipient."""
@@ -91,7 +100,8 @@ def provider(tmp_path_factory: pytest.TempPathFactory, clamd: Clamd) -> Iterator
                         "ca_file": str(mailboxes.certificate),
                     },
                     "link": {"key_file": str(key_file)},
-                }
+                },
+                "metrics": {"file": f"{folder}/tamis.prom", "interval": "1s"},
             },
             clamd=clamd.address,
         ) as milter,

@@ -38,7 +38,7 @@ def add_verbs(several: Subparsers) -> None:
 
 def _password(args: argparse.Namespace, config: Config, database: Database) -> int:
     name = named(args.address, config, parts.named_accounts(config, database))
-    digest = None if args.remove else Passwords(PasswordHasher()).hash(_given(name))
+    digest = None if args.remove else Passwords(PasswordHasher()).hash(typed(name))
     with database.writing() as connection:
         was_put = desk.put(
             connection,
@@ -59,7 +59,7 @@ def _password(args: argparse.Namespace, config: Config, database: Database) -> i
     return 0
 
 
-def _given(name: str) -> str:
+def typed(name: str) -> str:
     """Return the password that is typed or piped in; raise WrongUse."""
     if sys.stdin.isatty():
         given = getpass.getpass(f"new password of {name}: ")

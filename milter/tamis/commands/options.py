@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 
 from tamis import address, sockets
 from tamis import config as configuration
-from tamis.commands import options_token
+from tamis.commands import options_operator, options_token
 from tamis.commands.arguments import Subparsers, common
 from tamis.judgement import milliseconds_now
 from tamis.options import making, server
@@ -28,8 +28,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("options", help="run the web page of users", description=__doc__)
     common(parser)
     parser.set_defaults(run=run)
-    several = parser.add_subparsers(metavar="VERB", help="tamis options VERB --help")
-    options_token.add_verbs(several)
+    several = parser.add_subparsers(metavar="VERB", help="without one: run it; tamis options VERB --help")
+    for part in (options_token, options_operator):
+        part.add_verbs(several)
 
 
 def run(args: argparse.Namespace) -> int:

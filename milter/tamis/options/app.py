@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from tamis.interfaces import StoreUnavailable
 from tamis.options import client, errors, forms, keys
 from tamis.options.api.app import PREFIX, Api
+from tamis.options.cookie import Cookie
 from tamis.options.headers import Headers
 from tamis.options.language import Language, choose, spoken
 from tamis.options.pool import Clerk
@@ -73,9 +74,11 @@ class App:
         return Path(route.path, endpoint, methods=methods)
 
     async def _answer(self, route: Route, request: Request) -> Response:
-        visit, is_new = await self._visit(request)
+        visit, is_new = await self._visit(request, route)
         if route.who is For.ACCOUNT and visit.session is None:
             return visit.go("sign-in", f"next={quote(route.name)}" if request.method == "GET" else "")
+        if route.who is For.OPERATOR and visit.session is None:
+            return visit.go("operator-sign-in")
         act = route.show
         if request.method == "POST":
             visit = visit.sending(await forms.read(request))
@@ -86,18 +89,23 @@ class App:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         response = await act(visit)
         if is_new and "set-cookie" not in response.headers:
-            self._site.cookie.give(response, visit.token)
+            self._cookie(route).give(response, visit.token)
         return response
 
-    async def _visit(self, request: Request) -> tuple[Visit, bool]:
+    def _cookie(self, route: Route) -> Cookie:
+        return self._site.operators.cookie if route.is_operators else self._site.cookie
+
+    async def _visit(self, request: Request, route: Route) -> tuple[Visit, bool]:
         """Return who asks, and whether his browser holds no token so far."""
         now = self._site.now()
-        held = self._site.cookie.read(request)
+        held = self._cookie(route).read(request)
         wanted = spoken(request.query_params.get("lang"))
         session = None
         if held is not None:
-            digest = self._site.keys.session(held)
-            named = client.named(request, self._site.config.options)
+            keyed = self._site.keys.operator if route.is_operators else self._site.keys.session
+            digest = keyed(held)
+            # Whom a reverse proxy names is a user.
+            named = "" if route.is_operators else client.named(request, self._site.config.options)
             session = await self._site.pool.run(
                 lambda clerk: self._session(clerk, digest, named, wanted, now)
             )

@@ -53,6 +53,10 @@ class Keys:
         """Return what stands for a program's token in the store."""
         return self._hash(b"program", token)
 
+    def operator(self, token: bytes) -> bytes:
+        """Return what stands in the store for the token of an operator's browser."""
+        return self._hash(b"operator", token)
+
     def form(self, token: bytes) -> str:
         """Return what each form holds that a browser gets: nobody else can know it."""
         return written(self._hash(b"form", token))

@@ -41,6 +41,14 @@ class Language:
         """Return the hour and the minute of a Unix time in ms."""
         return times.minute(time, self.zone)
 
+    def date(self, time: int) -> str:
+        """Return the day of a Unix time in ms, in digits."""
+        return times.date(time, self.zone)
+
+    def seconds(self, number: float) -> str:
+        """Return a time in seconds, to the millisecond."""
+        return times.seconds(self._words, number)
+
     def tenths(self, number: float) -> str:
         """Return a number with one decimal."""
         return times.tenths(self._words, number)

@@ -14,10 +14,11 @@ from tamis.options.doorkeeper import Doorkeeper
 from tamis.options.imap import Mailboxes
 from tamis.options.keys import Keys
 from tamis.options.links import Links
+from tamis.options.operators.sampling import sampling
 from tamis.options.pages import Pages
 from tamis.options.pool import Pool
-from tamis.options.routes import ROUTES
-from tamis.options.site import Site
+from tamis.options.routes import OPERATORS, ROUTES
+from tamis.options.site import Operators, Site
 from tamis.passwords import Passwords
 from tamis.service import parts
 from tamis.words.times import zone
@@ -31,6 +32,10 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
     mailboxes = _mailboxes(config) if "imap" in options.sign_in else None
     pool = Pool(config)
     doorkeeper = Doorkeeper(passwords if "password" in options.sign_in else None, mailboxes)
+    operators = Operators(
+        Cookie("tamis-operator", options.prefix + OPERATORS, is_secure=options.is_secure),
+        Doorkeeper(passwords, None),
+    )
     site = Site(
         config=config,
         pool=pool,
@@ -38,6 +43,7 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
         cookie=Cookie(is_secure=options.is_secure),
         doorkeeper=doorkeeper,
         links=links,
+        operators=operators,
         pages=Pages(
             options.prefix,
             {one.name: one.path for one in ROUTES},
@@ -47,9 +53,11 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
         now=now,
     )
     try:
-        yield App(site).asgi()
+        with sampling(config, now=now):
+            yield App(site).asgi()
     finally:
         doorkeeper.close()
+        operators.doorkeeper.close()
         pool.close()
 
 

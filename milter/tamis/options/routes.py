@@ -10,9 +10,14 @@ from typing import TypeAlias
 from starlette.responses import Response
 
 from tamis.options import arrivals, mail, message, reception, senders, sign_in
+from tamis.options.operators import overview
+from tamis.options.operators import sign_in as operator_sign_in
 from tamis.options.visit import Visit
 
 Act: TypeAlias = Callable[[Visit], Awaitable[Response]]
+
+
+OPERATORS = "/operator"  # what the paths of operators' pages begin with, as their cookie is bound to it
 
 
 class For(StrEnum):
@@ -20,6 +25,7 @@ class For(StrEnum):
 
     ANYBODY = "anybody"
     ACCOUNT = "account"  # who is signed in, about his own
+    OPERATOR = "operator"  # an operator who is signed in, about nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,11 @@ class Route:
     show: Act | None = None
     change: Act | None = None
     identifiers: tuple[str, ...] = ()  # parameters of which each value belongs to one account
+
+    @property
+    def is_operators(self) -> bool:
+        """Whether it is operators who come here, with the cookie of theirs."""
+        return self.path.startswith(OPERATORS)
 
 
 ROUTES = (
@@ -52,4 +63,13 @@ ROUTES = (
         change=message.change,
         identifiers=("ticket",),
     ),
+    Route("operator", OPERATORS, For.OPERATOR, show=overview.show),
+    Route(
+        "operator-sign-in",
+        f"{OPERATORS}/sign-in",
+        For.ANYBODY,
+        show=operator_sign_in.show,
+        change=operator_sign_in.sign_in,
+    ),
+    Route("operator-sign-out", f"{OPERATORS}/sign-out", For.OPERATOR, change=operator_sign_in.sign_out),
 )

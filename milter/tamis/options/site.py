@@ -16,6 +16,14 @@ from tamis.options.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
+class Operators:
+    """What lets operators in, and users not."""
+
+    cookie: Cookie
+    doorkeeper: Doorkeeper
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One running web page."""
 
@@ -25,6 +33,7 @@ class Site:
     cookie: Cookie
     doorkeeper: Doorkeeper
     links: Links | None
+    operators: Operators
     pages: Pages
     zone: tzinfo
     now: Callable[[], int]  # Unix ms

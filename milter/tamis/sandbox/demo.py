@@ -26,7 +26,9 @@ SMTP_PORT = 2525
 MILTER_PORT = 8891
 RELAY_PORT = 10026
 WEB_PORT = 8892
-PASSWORD = "sieve and flour"  # noqa: S105  # of all accounts, for pages on loopback
+USER = "anna@example.org"  # who may sign in to it
+OPERATOR = "olga"
+PASSWORD = "sieve and flour"  # noqa: S105  # of both, for pages on loopback
 SIGNATURES = Path("/var/lib/clamav")  # where freshclam keeps ClamAV's own
 SHOWN = "06-spam.eml"
 STRANGER = "192.0.2.25"  # all of the sandbox's clients come from there, as if from outside
@@ -62,6 +64,10 @@ relay = "{relay}"
 
 [options]
 listen = "inet:127.0.0.1:{web}"
+
+[metrics]
+file = "{folder}/tamis.prom"
+interval = "2s"
 {scanner}"""
 WITH_SCANNER = '\n[antivirus]\nclamd = "{clamd}"\n'
 WITHOUT_SCANNER = '\n[outgoing]\nantivirus = false\n\n[users.defaults]\nantivirus = "off"\n'
@@ -169,7 +175,7 @@ def _demonstrate(options: Options, running: ExitStack) -> None:
     )
     for account, wishes in ACCOUNTS.items():
         processes.run("account", config, ["set", account, *wishes])
-        processes.run("account", config, ["password", account], PASSWORD)
+    processes.run("account", config, ["password", USER], PASSWORD)
     running.enter_context(Service("serve", config, log=options.var / "serve.log"))
     print(f"milter    {listen}, log in {options.var}/serve.log")
     port = processes.free_port(SMTP_PORT)
@@ -178,8 +184,10 @@ def _demonstrate(options: Options, running: ExitStack) -> None:
     arguments += ["--maildir", str(maildirs), "--client", STRANGER]
     running.enter_context(Service("sandbox", config, arguments, log=options.var / "sandbox.log"))
     print(f"SMTP      127.0.0.1:{port}, mail in {maildirs}")
+    processes.run("options", config, ["operator", "add", OPERATOR], PASSWORD)
     running.enter_context(Service("options", config, log=options.var / "options.log"))
-    print(f"web page  http://127.0.0.1:{web}: sign in as anna@example.org, password {PASSWORD}")
+    print(f"web page  http://127.0.0.1:{web}: sign in as {USER}, password {PASSWORD}")
+    print(f"          its operator's overview: /operator, as {OPERATOR} with the same")
     print(f"\nThree accounts of example.org:\n{WISHES}\n\nWhat became of the sample messages:\n")
     print(_send(options.samples, port, maildirs=maildirs, config=config))
     tamis = _shortest(Path(sys.executable).with_name("tamis"))

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0006"  # of the newest migration, which a test compares with migrations/versions
+REVISION = "0007"  # of the newest migration, which a test compares with migrations/versions
 
 metadata = MetaData()
 
@@ -167,8 +167,8 @@ web_session = Table(
     "web_session",
     metadata,
     Column("hash", LargeBinary, primary_key=True),  # a keyed hash
-    Column("account", String, nullable=False),
-    Column("sign_in", String, nullable=False),  # the ID of its record
+    Column("account", String, nullable=False),  # or the name of an operator, which has no "@"
+    Column("sign_in", String, nullable=False),  # the ID of its record, "" of an operator's
     Column("made", BigInteger, nullable=False),
     Column("used", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
@@ -184,6 +184,27 @@ local_password = Table(
     Column("account", String, primary_key=True),
     Column("hash", String, nullable=False),  # of argon2, with its salt and parameters (RFC 9106)
     Column("changed", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who may see the overview, which names nobody.
+operator = Table(
+    "operator",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("hash", String, nullable=False),  # as that of a local password
+    Column("changed", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What the metrics' counters were in an hour at first and at last; they begin at 0 when a service is started.
+hourly_count = Table(
+    "hourly_count",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # its beginning
+    Column("started", BigInteger, primary_key=True, autoincrement=False),  # the service
+    Column("first", Text, nullable=False),  # JSON: numbers by samples' names
+    Column("last", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

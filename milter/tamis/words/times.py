@@ -55,7 +55,21 @@ def moment(words: NullTranslations, time: int, where: tzinfo) -> str:
     )
 
 
+def date(time: int, where: tzinfo) -> str:
+    """Return the day of a Unix time in ms as in ISO 8601, for tables."""
+    return f"{datetime.fromtimestamp(time / 1000, where):%Y-%m-%d}"
+
+
 def tenths(words: NullTranslations, number: float) -> str:
     """Return a number with one decimal."""
-    whole, _, decimal = f"{number:.1f}".partition(".")
+    return _decimal(words, f"{number:.1f}")
+
+
+def seconds(words: NullTranslations, number: float) -> str:
+    """Return a time in seconds, to the millisecond."""
+    return words.gettext(text("{number} s")).format(number=_decimal(words, f"{number:.3f}"))
+
+
+def _decimal(words: NullTranslations, number: str) -> str:
+    whole, _, decimal = number.partition(".")
     return words.gettext(text("{whole}.{decimal}")).format(whole=whole, decimal=decimal)

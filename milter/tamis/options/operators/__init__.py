@@ -1,0 +1,1 @@
+"""The operator's overview, behind a sign-in of its own; it names nobody."""
