@@ -68,7 +68,7 @@ faults: dev ## Let all fail that can fail while mail flows, and count what is lo
 
 fuzz: dev ## Look for what breaks, FUZZ_SECONDS=60 for each target; findings stay in var/fuzz
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
-	$(BIN)/python -m pytest --hypothesis-profile=many tests/test_fuzz.py
+	$(BIN)/python -m pytest --hypothesis-profile=many tests/test_fuzz.py tests/test_options_api_description.py
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 soak: dev ## Send MESSAGES=500000 of CORPORA=DIR and the hostile list, and see that Tamis stays as it is

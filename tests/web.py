@@ -37,6 +37,22 @@ def set_password(config: Config, address: str, password: str = PASSWORD, *, now:
         desk.put(connection, address, digest, actor="root", notify=False, now=now)
 
 
+def make_token(
+    config: Config,
+    account: str | None,
+    *,
+    name: str = "program",
+    scope: Scope = Scope.CHANGE,
+    now: int = NOON,
+) -> str:
+    """Make a token of an account, or of a webmail's server (None), as the operator does."""
+    token = keys.new_token()
+    digest = Keys(parts.web_key(config)).program(token)
+    with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
+        tokens.make(connection, account, name, scope, digest, actor="root", notify=False, now=now)
+    return keys.program(token)
+
+
 @dataclass
 class Program:
     """A program that holds a token of the API."""
@@ -97,14 +113,9 @@ class Web:
         client: str = "192.0.2.8",
     ) -> Program:
         """Return a program that gets a token of an account, or of a webmail's server (None)."""
-        token = keys.new_token()
-        digest = Keys(parts.web_key(self.config)).program(token)
-        with contextlib.closing(Database(self.config.store)) as database, database.writing() as connection:
-            tokens.make(
-                connection, account, name, scope, digest, actor="root", notify=False, now=self.clock[0]
-            )
         visitor = self.visitor(client=client)
-        visitor.sent["authorization"] = f"Bearer {keys.program(token)}"
+        token = make_token(self.config, account, name=name, scope=scope, now=self.clock[0])
+        visitor.sent["authorization"] = f"Bearer {token}"
         return Program(visitor)
 
     def password(self, address: str, password: str = PASSWORD) -> None:

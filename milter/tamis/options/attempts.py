@@ -38,13 +38,6 @@ class Attempts:
         count.attempts += 1
         return 0
 
-    def left(self, key: str, now: int) -> int:
-        """Return the same without counting, 0 where one more attempt may be made."""
-        count = self._counts.get(key)
-        if count is None or not count.since <= now < count.since + self._span:
-            return 0
-        return count.since + self._span - now if count.attempts >= self._most else 0
-
     def forget(self, key: str) -> None:
         """Count from the start again, as somebody has signed in."""
         self._counts.pop(key, None)

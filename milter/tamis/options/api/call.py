@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias, TypeVar
 
@@ -90,5 +90,6 @@ class Call:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     refusals: Sequence[HTTPStatus] = ()  # of its own, beside those of all calls
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)  # values of parameters that are few
     identifiers: tuple[str, ...] = ()  # parameters of which each value belongs to one account
     status: HTTPStatus = HTTPStatus.OK

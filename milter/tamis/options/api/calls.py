@@ -90,6 +90,7 @@ CALLS = (
         models.Senders,
         body=models.Edit,
         refusals=CONFLICT,
+        choices={"list": models.LIST_NAMES},
     ),
     Call(
         "report",

@@ -81,11 +81,13 @@ def _operation(call: Call, made: Mapping[type[BaseModel], Object], definitions: 
 
 def _parameters(call: Call, definitions: Object) -> Iterator[Object]:
     for name in re.findall(r"{(\w+)}", call.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        few = call.choices.get(name)
+        schema: Object = {"type": "string", "minLength": 1} if few is None else {"enum": list(few)}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
     if call.query is not None:
-        schema = definitions[call.query.__name__]
-        for name, one in schema.get("properties", {}).items():
-            required = name in schema.get("required", ())
+        query = definitions[call.query.__name__]
+        for name, one in query.get("properties", {}).items():
+            required = name in query.get("required", ())
             yield {"name": name, "in": "query", "required": required, "schema": one}
     yield {
         "name": ACCOUNT.title(),

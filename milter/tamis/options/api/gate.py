@@ -43,14 +43,14 @@ class Gate:
 
     async def admit(self, request: Request, scope: Scope, *, now: int) -> Caller:
         """Return who makes a call that needs a scope; raise Refused."""
-        stranger = client.subscriber(client.address(request, self._site.config.options.proxies))
-        _check(self._strangers.left(stranger, now))
         octets = _held(request)
         token = None
         if octets is not None:
             digest = self._site.keys.program(octets)
             token = await self._site.pool.run(lambda clerk: _token(clerk, digest, now))
         if token is None:
+            # Whoever has one that counts is not kept out by others at his address.
+            stranger = client.subscriber(client.address(request, self._site.config.options.proxies))
             _check(self._strangers.wait(stranger, now))
             raise _unknown(request)
         calls = self._servers if token.account is None else self._accounts

@@ -1,0 +1,68 @@
+"""The API against its own description: whatever is sent, nothing breaks, and nothing else is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+from tests.servers.options import Options
+from tests.stores import make_config
+from tests.web import make_token
+
+from tamis.desk.tokens import MOST
+from tamis.options.api.app import PREFIX
+from tamis.options.api.call import Call
+from tamis.options.api.calls import CALLS
+from tamis.sandbox.processes import free_port
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Iterator[str]]]:
+    """Run a web page for all of these tests; return its URL, and tokens without an end."""
+    folder, port = tmp_path_factory.mktemp("api"), free_port(0)
+    config = make_config(folder, more=f'[options]\nlisten = "inet:127.0.0.1:{port}"')
+    # So many of webmails' servers that no limit of calls is reached, however long this goes on.
+    tokens = [make_token(config, None) for _ in range(MOST)]
+    with Options(folder / "tamis.toml", port) as one:
+        yield one.url + PREFIX, cycle(tokens)
+
+
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda one: one.value
+)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
+def test_whatever_is_sent_the_answer_is_one_that_is_described(
+    server: tuple[str, Iterator[str]], call: Call, mode: GenerationMode
+) -> None:
+    url, tokens = server
+    operation = schemathesis.openapi.from_url(f"{url}/openapi.json")[call.path][call.method]
+
+    @given(operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=settings().max_examples // 5)
+    def ask(case: Case[Any]) -> None:
+        headers = {"authorization": f"Bearer {next(tokens)}", "tamis-account": "anna@example.org"}
+        case.call_and_validate(headers=headers, checks=CHECKS)
+
+    ask()
