@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 from tests.commands import Tamis
-from tests.stores import NOON, other
+from tests.stores import NOON, keep, make_ticket, other
 from tests.web import Program, Web, running
 
 from tamis.desk.records import changes
@@ -133,6 +134,59 @@ def test_senders_are_added_and_removed_one_by_one(anna: Program) -> None:
     assert anna.send("PATCH", "/senders/enemies", {}).status == 404
 
 
+def test_tickets_are_shown_as_their_user_may_see_them(web: Web, anna: Program) -> None:
+    given = [make_ticket(ANNA, milliseconds=NOON - one) for one in range(30)]
+    keep(web.config, [*given, make_ticket()])
+
+    first = anna.get("/tickets").json
+    rest = anna.get(f"/tickets?before={first['older']}").json
+
+    assert [one["id"] for one in (*first["tickets"], *rest["tickets"])] == [one.id for one in given]
+    assert (first["newer"], rest["older"]) == (None, None)
+    assert anna.get(f"/tickets/{given[3].id}").json == first["tickets"][3]
+    assert first["tickets"][3] == {
+        **{key: value for key, value in given[3].as_json().items() if key != "means"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("since=2026-11-23T12:00:00Z", 1),
+        ("until=2026-11-23T13:00:00%2B01:00", 2),
+        ("sender=EXAMPLE.NET", 3),
+        ("sender=elsewhere", 0),
+        ("kind=spam", 3),
+        ("kind=newsletter", 0),
+        ("since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z", 3),
+    ],
+)
+def test_tickets_are_found_by_time_sender_and_kind(web: Web, anna: Program, query: str, count: int) -> None:
+    keep(web.config, [make_ticket(ANNA, milliseconds=NOON - one) for one in range(3)])
+
+    assert len(anna.get(f"/tickets?{query}").json["tickets"]) == count
+
+
+@pytest.mark.parametrize(
+    "query", ["since=yesterday", "kind=ham", "before=x", "limit=5", "since=2026-11-23T12:00:00"]
+)
+def test_what_tickets_cannot_be_found_by_is_told(anna: Program, query: str) -> None:
+    answer = anna.get(f"/tickets?{query}")
+
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "/" + query.partition("=")[0])
+
+
+def test_a_correction_puts_the_sender_on_a_list(web: Web, anna: Program) -> None:
+    ticket = make_ticket(ANNA)
+    keep(web.config, [ticket])
+    sent = {"meaning": "not-spam", "reach": "address"}
+
+    answer = anna.send("POST", f"/tickets/{ticket.id}/corrections", sent)
+
+    assert answer.json["allowed"]["own"] == ["anna@example.net"]
+    assert ("user", "senders.allowed") in {row[1:3] for row in records(web)}
+
+
 def test_an_account_is_restricted_closed_and_opened_again(anna: Program) -> None:
     found = [
         anna.send("POST", f"/account/{act}").json["status"] for act in ("restrict", "lift", "close", "reopen")
@@ -189,7 +243,9 @@ def test_a_cookie_is_no_token(web: Web) -> None:
 def test_a_token_that_may_read_changes_nothing(web: Web) -> None:
     program = web.program(ANNA, scope=Scope.READ)
 
-    found = {call.name: program.send(call.method, call.path.format(list="allowed")).status for call in CALLS}
+    found = {
+        call.name: program.send(call.method, re.sub(r"{\w+}", "allowed", call.path)).status for call in CALLS
+    }
 
     assert {call.name for call in CALLS if call.scope is Scope.CHANGE} == {
         name for name, status in found.items() if status == 403

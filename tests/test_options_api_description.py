@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 from tests.servers.options import Options
-from tests.stores import make_config
+from tests.stores import keep, make_config, make_ticket
 from tests.web import make_token
 
 from tamis.desk.tokens import MOST
@@ -37,6 +37,8 @@ CHECKS = [
     unsupported_method,
 ]
 
+KNOWN = {"ticket": "01KAR6FVC0ZZZZZZZZZZZZZZZZ"}  # identifiers of what is there
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Iterator[str]]]:
@@ -45,6 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Iter
     config = make_config(folder, more=f'[options]\nlisten = "inet:127.0.0.1:{port}"')
     # So many of webmails' servers that no limit of calls is reached, however long this goes on.
     tokens = [make_token(config, None) for _ in range(MOST)]
+    keep(config, [make_ticket("anna@example.org", ticket_id=KNOWN["ticket"])])
     with Options(folder / "tamis.toml", port) as one:
         yield one.url + PREFIX, cycle(tokens)
 
@@ -62,6 +65,8 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(
     @given(operation.as_strategy(generation_mode=mode))
     @settings(max_examples=settings().max_examples // 5)
     def ask(case: Case[Any]) -> None:
+        if mode is GenerationMode.POSITIVE:
+            case.path_parameters.update({name: KNOWN[name] for name in call.identifiers})
         headers = {"authorization": f"Bearer {next(tokens)}", "tamis-account": "anna@example.org"}
         case.call_and_validate(headers=headers, checks=CHECKS)
 

@@ -20,7 +20,7 @@ from tamis.store import settings as store
 
 async def show(asked: Asked) -> BaseModel:
     """Return the account's settings."""
-    return await asked.work(lambda clerk: _account(_shown(asked, clerk)))
+    return await asked.work(lambda clerk: _account(shown_of(asked, clerk)))
 
 
 async def change(asked: Asked) -> BaseModel:
@@ -38,8 +38,8 @@ async def change(asked: Asked) -> BaseModel:
             ) from None
 
     def put(clerk: Clerk) -> BaseModel:
-        found = _shown(asked, clerk)
-        _check_free(found, wanted)
+        found = shown_of(asked, clerk)
+        check_free(found, wanted)
         values = {key: value for key, value in wanted.items() if found.own.get(key) != value}
         if not values:
             return _account(found)
@@ -52,14 +52,14 @@ async def change(asked: Asked) -> BaseModel:
                 notify=asked.notify,
                 now=asked.now,
             )
-        return _account(_shown(asked, clerk))
+        return _account(shown_of(asked, clerk))
 
     return await asked.work(put)
 
 
 async def show_senders(asked: Asked) -> BaseModel:
     """Return the account's lists of senders."""
-    return await asked.work(lambda clerk: _lists(_shown(asked, clerk)))
+    return await asked.work(lambda clerk: lists(shown_of(asked, clerk)))
 
 
 async def edit_senders(asked: Asked) -> BaseModel:
@@ -70,7 +70,7 @@ async def edit_senders(asked: Asked) -> BaseModel:
     sent = await asked.body(models.Edit)
 
     def edit(clerk: Clerk) -> BaseModel:
-        _check_free(_shown(asked, clerk), (key,))
+        check_free(shown_of(asked, clerk), (key,))
         with clerk.database.writing() as connection:
             senders.edit(
                 connection,
@@ -82,7 +82,7 @@ async def edit_senders(asked: Asked) -> BaseModel:
                 notify=asked.notify,
                 now=asked.now,
             )
-        return _list(_shown(asked, clerk), key)
+        return _list(shown_of(asked, clerk), key)
 
     try:
         return await asked.work(edit)
@@ -126,7 +126,7 @@ async def _carry_out(asked: Asked, act: status.Act) -> BaseModel:
                 notify=asked.notify,
                 now=asked.now,
             )
-        return _account(_shown(asked, clerk))
+        return _account(shown_of(asked, clerk))
 
     try:
         return await asked.work(carry_out)
@@ -134,12 +134,14 @@ async def _carry_out(asked: Asked, act: status.Act) -> BaseModel:
         raise Refused(HTTPStatus.CONFLICT, "The address has no account, or it was erased.") from None
 
 
-def _shown(asked: Asked, clerk: Clerk) -> Shown:
+def shown_of(asked: Asked, clerk: Clerk) -> Shown:
+    """Return how the account stands."""
     with clerk.database.reading() as connection:
         return shown(connection, asked.account, config=asked.site.config, accounts=clerk.accounts)
 
 
-def _check_free(found: Shown, wanted: Collection[str]) -> None:
+def check_free(found: Shown, wanted: Collection[str]) -> None:
+    """Raise Refused where some of those settings are not the user's to change."""
     locked = [key for key in wanted if key in found.locked]
     if locked:
         wrong = [Wrong(pointer=f"/{key}", detail="set by the provider for all users") for key in locked]
@@ -154,7 +156,8 @@ def _account(found: Shown) -> BaseModel:
     return models.Account.model_validate(found.as_json())
 
 
-def _lists(found: Shown) -> BaseModel:
+def lists(found: Shown) -> BaseModel:
+    """Return the lists of senders."""
     return models.SenderLists(**{name: _list(found, f"senders.{name}") for name in models.LIST_NAMES})
 
 

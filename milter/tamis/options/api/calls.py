@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from tamis.options.api import account, models, records
+from tamis.options.api import account, mail, models, records
 from tamis.options.api.call import Call
 from tamis.store.api_tokens import Scope
 
@@ -91,6 +91,38 @@ CALLS = (
         body=models.Edit,
         refusals=CONFLICT,
         choices={"list": models.LIST_NAMES},
+    ),
+    Call(
+        "tickets",
+        "GET",
+        "/tickets",
+        Scope.READ,
+        "Tell what became of the account's mail: 25 tickets, newest first.",
+        mail.show_tickets,
+        models.Tickets,
+        query=models.Search,
+    ),
+    Call(
+        "ticket",
+        "GET",
+        "/tickets/{ticket}",
+        Scope.READ,
+        "Tell what became of one message, and why.",
+        mail.show_ticket,
+        models.Ticket,
+        identifiers=("ticket",),
+    ),
+    Call(
+        "correct",
+        "POST",
+        "/tickets/{ticket}/corrections",
+        Scope.CHANGE,
+        "Say what a message is, which puts its sender on a list and off others.",
+        mail.correct,
+        models.SenderLists,
+        body=models.Correction,
+        refusals=CONFLICT,
+        identifiers=("ticket",),
     ),
     Call(
         "report",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
+from tamis.desk.corrections import Meaning, Reach
+from tamis.desk.own_mail import Kind
 from tamis.preferences import (
     KEYS,
     LISTS,
@@ -18,6 +20,7 @@ from tamis.preferences import (
     Treatment,
 )
 
+ID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"  # a ULID
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, in UTC")]
 Pattern = Annotated[
     str,
@@ -26,6 +29,9 @@ Pattern = Annotated[
     ),
 ]
 Patterns = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
+
+
+Cursor = Annotated[str, Field(pattern=f"^(?:{ID}|)$", description="A ticket's ID")]
 
 
 class Sent(BaseModel):
@@ -121,6 +127,75 @@ class Report(BaseModel):
     status: str
     kept: bool
     records: list[Extent]
+
+
+class Outcome(BaseModel):
+    """What became of one recipient's copy; of others whom the account wrote to, only the address."""
+
+    address: str
+    account: str | None = None
+    antivirus: str = ""
+    malware: str = ""
+    antispam: str = ""
+    score: float = 0.0
+    graymail: str = ""
+    action: str = ""
+    reasons: list[str] = []
+
+
+class Checks(BaseModel):
+    """What the provider's checks of an outgoing message found."""
+
+    antivirus: str
+    malware: str = ""
+    antispam: str
+    score: float = 0.0
+    graymail: str
+    reasons: list[str] = []
+
+
+class Ticket(BaseModel):
+    """What became of one message (docs/store.md); what was not looked at is not there."""
+
+    id: str
+    time: Time
+    direction: str
+    mode: str
+    message_id: str | None
+    queue_id: str | None
+    sender: Annotated[str, Field(description='That of the envelope; "" for a bounce')]
+    subject: str | None = None
+    client_address: str | None = None
+    size: int | None = None
+    sender_account: str | None
+    recipients: list[Outcome]
+    outgoing: Checks | None = None
+
+
+class Tickets(BaseModel):
+    """Some tickets, newest first."""
+
+    tickets: list[Ticket]
+    older: Annotated[str | None, Field(description="Ask with it as before for those that follow")]
+    newer: Annotated[str | None, Field(description="Ask with it as after for those that precede")]
+
+
+class Search(Sent):
+    """Which tickets are asked for; without anything the newest."""
+
+    since: Annotated[AwareDatetime | None, Field(description="Inclusive, RFC 3339")] = None
+    until: Annotated[AwareDatetime | None, Field(description="Exclusive, RFC 3339")] = None
+    sender: Annotated[str, Field(max_length=254, description="What the sender's address holds")] = ""
+    kind: Kind | None = None
+    before: Cursor = ""
+    after: Cursor = ""
+
+
+class Correction(Sent):
+    """What a user says of a message, and for which senders."""
+
+    meaning: Meaning
+    reach: Reach
 
 
 LIST_NAMES = tuple(key.rpartition(".")[2] for key in LISTS)
