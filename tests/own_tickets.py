@@ -50,10 +50,15 @@ def spam(sender: str = "bob@example.net", *, score: float = 7.3, time: int = NOO
 
 
 def sent(
-    *addresses: str, action: Action = Action.DELIVER, checks: OutgoingChecks | None = None, time: int = NOON
+    *addresses: str,
+    own: Outcome | None = None,
+    action: Action = Action.DELIVER,
+    checks: OutgoingChecks | None = None,
+    time: int = NOON,
 ) -> Ticket:
-    """Return the ticket of a message that the account sent to strangers."""
+    """Return the ticket of a message that the account sent to strangers, and to itself."""
     outcomes = tuple(Outcome(one, None, "off", "off", "off", action) for one in addresses)
+    outcomes += (own,) if own else ()
     checks = checks or OutgoingChecks("clean", "ham", "none", score=-1.0, reasons=())
     return _ticket(outcomes, sender=ANNA, time=time, outgoing=checks)
 

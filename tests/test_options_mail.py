@@ -147,6 +147,17 @@ def test_a_message_that_was_sent_tells_what_the_checks_said(web: Web, action: Ac
     assert "Was that wrong?" not in text
 
 
+def test_a_message_that_was_sent_to_oneself_tells_both(web: Web) -> None:
+    copy = outcome("spam", Action.FILE, address="anna+x@example.org", score=9.0)
+
+    text = told(web, sent("carol@example.net", own=copy))
+
+    assert "How it left It was sent on to its recipients." in text
+    assert "How it came For anna+x@example.org It was put into your folder junk" in text
+    assert "Spam: 9.0 points, and for you spam began at 5.0." in text
+    assert "Was that wrong?" not in text
+
+
 def test_what_was_only_watched_says_so(web: Web) -> None:
     text = told(web, came(outcome("spam", Action.REFUSE, score=20.0), mode="shadow"))
 

@@ -180,6 +180,32 @@ def test_what_is_rare_is_looked_for_in_a_bounded_number_of_tickets(tmp_path: Pat
     assert ids(look(config, wanted, after=second.newer)) == []
 
 
+def work(config: Config, wanted: Wanted) -> int:
+    """Return how many hundreds of its instructions SQLite needs for a page."""
+    steps = [0]
+
+    def step() -> int:
+        steps[0] += 1
+        return 0
+
+    with reading(config) as connection:
+        own_mail.look(connection, ANNA, wanted)
+        connection.connection.driver_connection.set_progress_handler(step, 100)  # type: ignore[union-attr]
+        own_mail.look(connection, ANNA, wanted)
+    return steps[0]
+
+
+def test_what_lies_before_a_day_or_behind_it_is_not_gone_through(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    keep(config, [came()])
+    wanted = Wanted(since=NOON - DAY, until=NOON + DAY)
+    alone = work(config, wanted)
+
+    keep(config, [came(time=NOON + days * DAY + one) for days in (-9, 9) for one in range(1000)])
+
+    assert work(config, wanted) <= alone + 10
+
+
 def test_pages_of_what_is_looked_for_hold_all_of_it_once(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     given = many(350)

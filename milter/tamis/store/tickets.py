@@ -135,17 +135,18 @@ def about(
 
 def _page(connection: Connection, query: Query, part: Part) -> Executable:
     name = ticket.c.id if query.account is None else ticket_account.c.ticket  # whose index answers the query
-    statement = select(ticket.c.id, ticket.c.body).where(name > part.after)
-    if part.before:
-        statement = statement.where(name < part.before)
+    # One bound on each side: of two SQLite may take the wider, and go through all between them.
+    since = first_id(query.since) if query.since is not None else ""
+    statement = select(ticket.c.id, ticket.c.body).where(
+        name > part.after if part.after >= since else name >= since
+    )
+    until = first_id(query.until) if query.until is not None else part.before
+    if until:
+        statement = statement.where(name < min(until, part.before or until))
     if query.message_id is not None:
         bare = pseudonyms.bare(query.message_id)
         hidden = pseudonyms.get(connection).of_message(bare)
         statement = statement.where(ticket.c.message_id.in_([bare, f"<{bare}>", hidden]))
-    if query.since is not None:
-        statement = statement.where(name >= first_id(query.since))
-    if query.until is not None:
-        statement = statement.where(name < first_id(query.until))
     if query.account is not None:
         names = pseudonyms.names(connection, query.account)
         return about(statement, names, order=part.order, most=part.most)
