@@ -17,6 +17,7 @@ ORIGIN = re.compile(r"https://[A-Za-z0-9.*-]+(:\d{1,5})?")
 FIELD = re.compile(r"[A-Za-z0-9-]{1,64}")
 OTHERS = {"authorization", "cookie", "host", "content-type", "content-length", "x-forwarded-for"}
 Way: TypeAlias = Literal["password", "imap", "header", "link"]
+CONTACT = re.compile(r"https://[!-~]+|[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -79,6 +80,7 @@ class Options(Section):
     idle: Seconds = 3_600.0
     language: str = "en"
     time_zone: str = "UTC"
+    contact: str = ""
     frame_ancestors: tuple[str, ...] = Field(default=(), strict=False)
     imap: Imap = Imap()
     header: Header = Header()
@@ -108,6 +110,13 @@ class Options(Section):
     @classmethod
     def _zone(cls, value: str) -> str:
         zone(value)
+        return value
+
+    @field_validator("contact")
+    @classmethod
+    def _contact(cls, value: str) -> str:
+        if value and not CONTACT.fullmatch(value):
+            raise ValueError(f'expected "ADDRESS@DOMAIN" or "https://HOST/PATH", got "{value}"')
         return value
 
     @field_validator("frame_ancestors")

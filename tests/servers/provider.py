@@ -63,7 +63,7 @@ class Provider:
         self.thread.submit(self.milter.send, message, raw).result()
         config = configuration.load(str(self.milter.config))
         with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
-            last = list(tickets.find(connection, Query(recipient)))[-1]
+            last = list(tickets.find(connection, Query()))[-1]
         found: Outcome = json.loads(last)["recipients"][0]
         return found
 

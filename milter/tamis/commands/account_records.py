@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from tamis.judgement import milliseconds_now
 from tamis.service import parts
 from tamis.store.database import Database
 from tamis.ticket import timestamp
-
-NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9@._+-]|^\.")  # of files; an address may have a slash
 
 
 def add_verbs(several: Subparsers) -> None:
@@ -69,7 +66,7 @@ def _report(args: argparse.Namespace, config: Config, database: Database) -> int
 
 def _export(args: argparse.Namespace, config: Config, database: Database) -> int:
     address = recorded(args.address, config, database)
-    path = args.output or Path(NOT_IN_NAMES.sub("_", address) + ".zip")
+    path = args.output or Path(export.file_name(address))
     with database.reading() as connection:
         kept = report.report(connection, address).records
     if not kept:

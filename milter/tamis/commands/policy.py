@@ -67,10 +67,9 @@ def _since(config: Config, terms: Terms) -> int | None:
             if not database.exists:
                 return None
             with database.reading() as connection:
-                found = memory.in_force(connection)
+                return memory.since(connection, terms)
     except StoreUnavailable:
         return None
-    return found.since if found and found.terms.fingerprint == terms.fingerprint else None
 
 
 def _diff(args: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Connection
+
 from tamis.desk import notices
 from tamis.desk.judging import Judge, Judged
 from tamis.desk.purge import KINDS, Pace, Purge
@@ -39,8 +41,20 @@ def erase(
     Its user is told where that is wanted. Raise StoreUnavailable.
     """
     with database.writing() as connection:
-        forgetting.erase(connection, address, now=now)
-        forgetting.untell(connection, address)
+        begin(connection, address, now=now)
+    return carry_out(database, address, rules, notify=notify, now=now, pace=pace)
+
+
+def begin(connection: Connection, address: str, *, now: int) -> None:
+    """Set that an account is to be erased: from then on it is no account any more, and all are signed out."""
+    forgetting.erase(connection, address, now=now)
+    forgetting.untell(connection, address)
+
+
+def carry_out(
+    database: Database, address: str, rules: Rules, *, notify: bool, now: int, pace: Pace
+) -> list[dict[str, object]]:
+    """Delete what has to go of an account whose erasure has begun; return what went, in counts."""
     purge = Purge(database, rules, now=now, pace=pace)
     for kind in OWN:
         purge.delete(kind, purge.of(kind, address))

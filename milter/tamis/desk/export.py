@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -24,6 +25,10 @@ from tamis.desk.records import Part, parts
 from tamis.ticket import timestamp
 
 PIECE = 1 << 20  # octets that are copied at once
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9@._+-]|^\.")  # of files; an address may have a slash
+
+Scratch: TypeAlias = Callable[[], IO[bytes]]
+"""Makes a file without a name, gone once it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class Entry:
         return found if self.records is None else found | {"records": self.records}
 
 
+def file_name(address: str) -> str:
+    """Return what the zip of an account is called."""
+    return NOT_IN_NAMES.sub("_", address) + ".zip"
+
+
 def export(
     connection: Connection, address: str, accounts: Accounts, path: Path, *, now: int, replace: bool
 ) -> dict[str, int]:
@@ -48,8 +58,16 @@ def export(
 
     Whatever ends this before leaves no file behind. Raise OSError, FileExistsError among others.
     """
-    with handout.written(path, replace=replace) as file, zipfile.ZipFile(file, "w") as archive:
-        packer = Packer(archive, path, now)
+    with handout.written(path, replace=replace) as file:
+        return write(connection, address, accounts, file, lambda: handout.scratch(path), now=now)
+
+
+def write(
+    connection: Connection, address: str, accounts: Accounts, file: IO[bytes], scratch: Scratch, *, now: int
+) -> dict[str, int]:
+    """Write the zip into an open file, likewise; raise OSError."""
+    with zipfile.ZipFile(file, "w") as archive:
+        packer = Packer(archive, scratch, now)
         entries = [packer.pack("README.txt", io.BytesIO(README.encode()))]
         counts: dict[str, int] = {}
         for part in parts(connection, address, accounts, until=now):
@@ -69,9 +87,9 @@ def export(
 class Packer:
     """Puts files into a zip; none is held in memory."""
 
-    def __init__(self, archive: zipfile.ZipFile, path: Path, now: int) -> None:
+    def __init__(self, archive: zipfile.ZipFile, scratch: Scratch, now: int) -> None:
         self._archive = archive
-        self._path = path
+        self._scratch = scratch
         self._time = datetime.fromtimestamp(now / 1000, UTC).timetuple()[:6]
 
     def pack(self, name: str, content: IO[bytes], records: int | None = None) -> Entry:
@@ -91,9 +109,7 @@ class Packer:
     def table(self, part: Part) -> Iterator[Entry]:
         """Add records as JSON, CSV and XLSX, which are made at once, so that each record is read once."""
         with contextlib.ExitStack() as stack:
-            files = {
-                kind: stack.enter_context(handout.scratch(self._path)) for kind in ("json", "csv", "xlsx")
-            }
+            files = {kind: stack.enter_context(self._scratch()) for kind in ("json", "csv", "xlsx")}
             with (
                 contextlib.closing(Csv(files["csv"], part.columns)) as csv,
                 contextlib.closing(Xlsx(files["xlsx"], part.name, part.columns)) as xlsx,

@@ -134,19 +134,46 @@ def sign_ins(
 ) -> Iterator[Object]:
     """Return the sign-ins to an account of a time in Unix ms, oldest first."""
     for one in records.find(connection, RecordClass.SESSION, address, since=since, until=until):
-        yield {**dated(one), "kind": one["kind"], "address": one["address"]}
+        yield _sign_in(one)
 
 
 def changes(connection: Connection, address: str, *, since: int = 0, until: int) -> Iterator[Object]:
     """Return the changes of an account's settings of a time in Unix ms, oldest first."""
     for one in records.find(connection, RecordClass.SETTING_CHANGE, address, since=since, until=until):
-        old, new = (None if one[name] is None else json.loads(str(one[name])) for name in ("old", "new"))
-        yield {**dated(one), "actor": _actor(one), "key": one["key"], "old": old, "new": new}
+        yield _change(one)
 
 
 def _consents(connection: Connection, address: str, *, until: int) -> Iterator[Object]:
     for one in records.find(connection, RecordClass.CONSENT, address, since=0, until=until):
-        yield {**dated(one), "purpose": one["purpose"], "given": bool(one["given"]), "actor": _actor(one)}
+        yield _consent(one)
+
+
+def _sign_in(one: Object) -> Object:
+    return {**dated(one), "kind": one["kind"], "address": one["address"]}
+
+
+def _change(one: Object) -> Object:
+    old, new = (None if one[name] is None else json.loads(str(one[name])) for name in ("old", "new"))
+    return {**dated(one), "actor": _actor(one), "key": one["key"], "old": old, "new": new}
+
+
+def _consent(one: Object) -> Object:
+    return {**dated(one), "purpose": one["purpose"], "given": bool(one["given"]), "actor": _actor(one)}
+
+
+SHOWN: Mapping[RecordClass, Callable[[Object], Object]] = {
+    RecordClass.SESSION: _sign_in,
+    RecordClass.SETTING_CHANGE: _change,
+    RecordClass.CONSENT: _consent,
+}
+
+
+def newest(
+    connection: Connection, kind: RecordClass, address: str, *, before: str, most: int
+) -> list[Object]:
+    """Return the newest sign-ins, changes or consents of an account, newest first, from before an ID."""
+    found = records.newest(connection, kind, address, before=before, most=most)
+    return [SHOWN[kind](one) for one in found]
 
 
 def _actor(record: Object) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import quote
@@ -17,7 +16,7 @@ from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
 from tamis.interfaces import StoreUnavailable
-from tamis.options import client, errors, forms, keys
+from tamis.options import client, errors, faults, forms, keys
 from tamis.options.api.app import PREFIX, Api
 from tamis.options.cookie import Cookie
 from tamis.options.headers import Headers
@@ -64,10 +63,7 @@ class App:
             except HTTPException:
                 raise
             except Exception as error:  # what a page says of it is nothing, and the next one works
-                # Where, and never with what: a text may quote the user.
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{place.filename}:{place.lineno}"
-                log.error("page failed page=%s error=%s at=%s", route.name, type(error).__name__, where)
+                log.error("page failed page=%s %s", route.name, faults.told(error))
                 return self._error(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
         methods: Sequence[str] = ["GET"] * (route.show is not None) + ["POST"] * (route.change is not None)

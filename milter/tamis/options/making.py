@@ -11,9 +11,12 @@ from tamis.config import Config
 from tamis.options.app import App
 from tamis.options.cookie import Cookie
 from tamis.options.doorkeeper import Doorkeeper
+from tamis.options.errands import Errands
+from tamis.options.exports import Exports
 from tamis.options.imap import Mailboxes
 from tamis.options.keys import Keys
 from tamis.options.links import Links
+from tamis.options.notice import Notice
 from tamis.options.operators.sampling import sampling
 from tamis.options.pages import Pages
 from tamis.options.pool import Pool
@@ -23,6 +26,8 @@ from tamis.passwords import Passwords
 from tamis.service import parts
 from tamis.words.times import zone
 
+THREADS = 4  # readers that wait for the disk at once; SQLite and this process write one at a time anyway
+
 
 @contextlib.contextmanager
 def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Iterator[ASGIApp]:
@@ -30,7 +35,9 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
     options = config.options
     links = _links(config) if "link" in options.sign_in else None
     mailboxes = _mailboxes(config) if "imap" in options.sign_in else None
-    pool = Pool(config)
+    pool = Pool(config, threads=THREADS, name="store")
+    exports = Exports(config)
+    errands = Errands(config)
     doorkeeper = Doorkeeper(passwords if "password" in options.sign_in else None, mailboxes)
     operators = Operators(
         Cookie("tamis-operator", options.prefix + OPERATORS, is_secure=options.is_secure),
@@ -49,6 +56,9 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
             {one.name: one.path for one in ROUTES},
             frozenset(one.name for one in ROUTES if one.show is not None and "{" not in one.path),
         ),
+        notice=Notice(config),
+        exports=exports,
+        errands=errands,
         zone=zone(options.time_zone),
         now=now,
     )
@@ -56,6 +66,8 @@ def made(config: Config, passwords: Passwords, *, now: Callable[[], int]) -> Ite
         with sampling(config, now=now):
             yield App(site).asgi()
     finally:
+        errands.close()
+        exports.close()
         doorkeeper.close()
         operators.doorkeeper.close()
         pool.close()

@@ -16,6 +16,8 @@ NAVIGATION: Mapping[str, str] = {  # pages of an account, in order
     "reception": text("E-mail reception"),
     "senders": text("Senders"),
     "mail": text("What happened to my mail"),
+    "sign-ins": text("Sign-ins"),
+    "my-data": text("My data"),
 }
 VERSION = 12  # hexadecimal digits of a file's hash in its address, so that browsers may keep it
 

@@ -14,8 +14,6 @@ from tamis.config import Config
 from tamis.service import parts
 from tamis.store.database import Database
 
-THREADS = 4  # readers that wait for the disk at once; SQLite and this process write one at a time anyway
-
 Result = TypeVar("Result")
 
 
@@ -41,19 +39,24 @@ class Clerk:
 class Pool:
     """A few threads, each with a connection of its own."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, threads: int, name: str) -> None:
         self._config = config
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._threads = threads
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._own = threading.local()
 
     async def run(self, work: Callable[[Clerk], Result]) -> Result:
         """Return what work returns; raise StoreUnavailable where it does."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: work(self._clerk()))
 
+    def start(self, work: Callable[[Clerk], None]) -> None:
+        """Let work be done behind what is answered now; it raises nothing."""
+        self._executor.submit(lambda: work(self._clerk()))
+
     def close(self) -> None:
         """Finish what has begun, and close the connections."""
-        together = threading.Barrier(THREADS)  # so that each thread closes its own
-        for one in [self._executor.submit(self._leave, together) for _ in range(THREADS)]:
+        together = threading.Barrier(self._threads)  # so that each thread closes its own
+        for one in [self._executor.submit(self._leave, together) for _ in range(self._threads)]:
             one.result()
         self._executor.shutdown()
 

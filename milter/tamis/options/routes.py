@@ -9,7 +9,19 @@ from typing import TypeAlias
 
 from starlette.responses import Response
 
-from tamis.options import arrivals, mail, message, reception, senders, sign_in
+from tamis.options import (
+    about,
+    arrivals,
+    erasing,
+    history,
+    mail,
+    message,
+    my_data,
+    reception,
+    senders,
+    sign_in,
+    sign_ins,
+)
 from tamis.options.operators import overview
 from tamis.options.operators import sign_in as operator_sign_in
 from tamis.options.visit import Visit
@@ -72,4 +84,20 @@ ROUTES = (
         change=operator_sign_in.sign_in,
     ),
     Route("operator-sign-out", f"{OPERATORS}/sign-out", For.OPERATOR, change=operator_sign_in.sign_out),
+    Route("sign-ins", "/sign-ins", For.ACCOUNT, show=sign_ins.show, change=sign_ins.change),
+    Route(
+        "sign-in-record",
+        "/sign-ins/{sign_in}",
+        For.ACCOUNT,
+        change=sign_ins.delete,
+        identifiers=("sign_in",),
+    ),
+    Route("my-data", "/my-data", For.ACCOUNT, show=my_data.show),
+    Route("export", "/my-data/export", For.ACCOUNT, change=my_data.export),
+    Route("history", "/my-data/history", For.ACCOUNT, show=history.show),
+    Route("restriction", "/my-data/restriction", For.ACCOUNT, change=my_data.restrict),
+    Route("closing", "/my-data/closing", For.ACCOUNT, change=my_data.close),
+    Route("erasure", "/my-data/erasure", For.ACCOUNT, show=erasing.show, change=erasing.erase),
+    Route("erased", "/erased", For.ANYBODY, show=erasing.show_end),
+    Route("about", "/about", For.ANYBODY, show=about.show),
 )

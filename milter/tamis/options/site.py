@@ -9,8 +9,11 @@ from datetime import tzinfo
 from tamis.config import Config
 from tamis.options.cookie import Cookie
 from tamis.options.doorkeeper import Doorkeeper
+from tamis.options.errands import Errands
+from tamis.options.exports import Exports
 from tamis.options.keys import Keys
 from tamis.options.links import Links
+from tamis.options.notice import Notice
 from tamis.options.pages import Pages
 from tamis.options.pool import Pool
 
@@ -35,5 +38,8 @@ class Site:
     links: Links | None
     operators: Operators
     pages: Pages
+    notice: Notice
+    exports: Exports
+    errands: Errands
     zone: tzinfo
     now: Callable[[], int]  # Unix ms

@@ -34,6 +34,12 @@ def in_force(connection: Connection) -> InForce | None:
         return None
 
 
+def since(connection: Connection, terms: Terms) -> int | None:
+    """Return since when terms are in force, in Unix ms; None where these are not."""
+    found = in_force(connection)
+    return found.since if found and found.terms.fingerprint == terms.fingerprint else None
+
+
 def put_in_force(connection: Connection, terms: Terms, changes: Sequence[Change], *, now: int) -> None:
     """Record other terms, and what they weaken, in a transaction that writes."""
     weakened = [f"{change.key}: {change.text}" for change in changes if change.effect is Effect.WEAKENS]

@@ -15,10 +15,11 @@ WIDTH = 100  # characters of a line
 def statement(terms: Terms, language: str, *, since: int | None, now: int) -> str:
     """Return the notice. The terms are in force since a Unix time in ms, or not that we know."""
     say = Speech(language)
-    return "\n\n".join(map(_wrapped, _sections(terms, say, since=since, now=now))) + "\n"
+    return "\n\n".join(map(_wrapped, sections(terms, say, since=since, now=now))) + "\n"
 
 
-def _sections(terms: Terms, say: Speech, *, since: int | None, now: int) -> Iterator[str]:
+def sections(terms: Terms, say: Speech, *, since: int | None, now: int) -> Iterator[str]:
+    """Return its headings, paragraphs and lists, each on lines of its own."""
     yield f"# {say.gettext('How your mail is filtered, and what is kept of it')}"
     yield say.gettext(
         "This notice is about mail for addresses of {domains}. It is written by the mail filter itself "

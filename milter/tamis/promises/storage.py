@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tamis.promises.speech import Speech
 from tamis.promises.terms import Bounds, Terms
@@ -67,36 +67,36 @@ def sections(terms: Terms, say: Speech) -> Iterator[str]:
 
 def _records(terms: Terms, say: Speech) -> Iterator[str]:
     for name in terms.retention:
-        kind = KINDS[RecordClass(name)]
-        title, purpose = say.words(kind.name), say.words(kind.purpose)
-        title = title[0].upper() + title[1:]
-        how_long = _how_long(name, terms, say)
+        kind = RecordClass(name)
+        title, purpose = say.words(KINDS[kind].name), say.words(KINDS[kind].purpose)
         yield say.gettext("- **{title}**, {purpose}: {how_long}.").format(
-            title=title, purpose=purpose, how_long=how_long
+            title=title[0].upper() + title[1:],
+            purpose=purpose,
+            how_long=how_long(kind, terms.retention[name], terms.notice, say),
         )
 
 
-def _how_long(name: str, terms: Terms, say: Speech) -> str:
-    limits = terms.retention[name]
-    if name == RecordClass.COPY_GUARD:
+def how_long(kind: RecordClass, limits: Mapping[str, Bounds], notice: str, say: Speech) -> str:
+    """Return for how long records of a class are kept by limits, which are by clock."""
+    if kind is RecordClass.COPY_GUARD:
         period = say.period(limits[Clock.AGE].ceiling)
         return say.gettext(
             "they count for {period} and are deleted when copies are next sent, if not before"
         ).format(period=period)
-    spans = [_span(Clock(clock), bounds, terms, say) for clock, bounds in limits.items()]
+    spans = [_span(Clock(clock), bounds, notice, say) for clock, bounds in limits.items()]
     if not any(bounds.ceiling for bounds in limits.values()):
         spans.append(say.gettext("no end is set"))
-    elif name == RecordClass.TICKET and not limits.get(Clock.AGE, Bounds()).ceiling:
+    elif kind is RecordClass.TICKET and not limits.get(Clock.AGE, Bounds()).ceiling:
         spans.append(say.gettext("no end is set for those about nobody's account"))
     elif Clock.AGE not in limits:
         spans.insert(0, say.gettext("for as long as the account is there"))
     return say.parted(spans)
 
 
-def _span(clock: Clock, bounds: Bounds, terms: Terms, say: Speech) -> str:
+def _span(clock: Clock, bounds: Bounds, notice: str, say: Speech) -> str:
     floor, ceiling = (say.period(one) if one else "" for one in (bounds.floor, bounds.ceiling))
     pattern = say.gettext(SPANS[clock, bool(floor), bool(ceiling)])
-    return pattern.format(floor=floor, ceiling=ceiling, notice=say.period(terms.notice))
+    return pattern.format(floor=floor, ceiling=ceiling, notice=say.period(notice))
 
 
 def _limits(terms: Terms, say: Speech) -> Iterator[str]:

@@ -167,10 +167,11 @@ def _in_force(value: object, config: Config) -> str | float:
 
 def _retention(config: Config) -> Iterator[tuple[str, Mapping[str, Bounds]]]:
     for kind in made(config):
-        yield kind.value, _limits(config.rules, kind)
+        yield kind.value, limits(config.rules, kind)
 
 
-def _limits(rules: Rules, kind: RecordClass) -> Mapping[str, Bounds]:
+def limits(rules: Rules, kind: RecordClass) -> Mapping[str, Bounds]:
+    """Return how long records of a class are kept, by clock."""
     return {
         limit.clock.value: Bounds(floor=str(limit.floor or ""), ceiling=str(limit.ceiling or ""))
         for limit in rules.limits[kind]

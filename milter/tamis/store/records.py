@@ -35,6 +35,17 @@ def find(
         page = connection.execute(statement.where(table.c.id > page[-1].id)).all()
 
 
+def newest(
+    connection: Connection, kind: RecordClass, owner: str, *, before: str, most: int
+) -> list[dict[str, Any]]:
+    """Return an account's newest records as they stand, newest first: before an ID, or of all ("")."""
+    table = TABLES[kind]
+    statement = select(table).where(table.c.account == owner).order_by(table.c.id.desc()).limit(most)
+    if before:
+        statement = statement.where(table.c.id < before)
+    return [dict(row._mapping) for row in connection.execute(statement)]
+
+
 def exist(connection: Connection, owner: str) -> bool:
     """Tell whether there is, or was, an account of an address (lower case), or a record about it."""
     return _any(connection, [owner], account.c.address) or about(connection, owner)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 from http import HTTPStatus
 
 from pydantic import BaseModel
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tamis.interfaces import StoreUnavailable
+from tamis.options import faults
 from tamis.options.api.call import KIND, Asked, Call
 from tamis.options.api.calls import CALLS
 from tamis.options.api.description import description
@@ -62,10 +62,7 @@ class Api:
                     )
                 )
             except Exception as error:  # what a program is told of it is nothing, and the next call works
-                # Where, and never with what: a text may quote the user.
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{place.filename}:{place.lineno}"
-                log.error("call failed call=%s error=%s at=%s", call.name, type(error).__name__, where)
+                log.error("call failed call=%s %s", call.name, faults.told(error))
                 return answer(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "Noted for the provider."))
 
         return Route(call.path, endpoint, methods=[call.method])
