@@ -217,6 +217,22 @@ def test_who_succeeds_may_try_as_often_again(web: Web) -> None:
     assert web.visitor().sign_in("anna@example.org", "wrong").status == 401
 
 
+def test_people_who_share_an_address_all_sign_in(web: Web) -> None:
+    for number in range(OF_A_CLIENT + 5):
+        web.password(f"user{number}@example.org")
+
+        assert web.visitor().sign_in(f"user{number}@example.org").status == 303
+
+
+def test_who_has_one_account_may_not_try_more_often_at_others(web: Web) -> None:
+    web.password("anna@example.org")
+    for number in range(OF_A_CLIENT):
+        web.visitor().sign_in()
+        web.visitor().sign_in(f"user{number}@example.org", "wrong")
+
+    assert web.visitor().sign_in("bob@example.org", "wrong").status == 429
+
+
 def test_counts_of_attempts_are_bounded() -> None:
     attempts = Attempts(1, 1000)
     for number in range(MOST_KEYS + 10):

@@ -38,6 +38,12 @@ class Attempts:
         count.attempts += 1
         return 0
 
+    def give_back(self, key: str) -> None:
+        """Count an attempt that succeeded no more."""
+        count = self._counts.get(key)
+        if count is not None:
+            count.attempts = max(0, count.attempts - 1)
+
     def forget(self, key: str) -> None:
         """Count from the start again, as somebody has signed in."""
         self._counts.pop(key, None)

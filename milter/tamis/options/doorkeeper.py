@@ -51,9 +51,13 @@ class Doorkeeper:
         if self._waiting >= WAITING:
             raise TooMany(MINUTE)
 
-    def succeeded(self, typed: str) -> None:
-        """Forget the attempts to sign in to an address."""
+    def succeeded(self, typed: str, client: str) -> None:
+        """Forget the attempts to sign in to an address, and of the client's this one alone.
+
+        Else who has one account could try at others as often as he likes.
+        """
         self._accounts.forget(typed)
+        self._clients.give_back(client)
 
     async def verify(self, account: str, digest: str | None, password: str) -> bool:
         """Tell whether a password is the one of a hash, or of an account's mailbox; raise ImapUnavailable.

@@ -57,7 +57,7 @@ async def sign_in(visit: Visit) -> Response:
         return _refused(visit, typed, visit.say(AWAY), HTTPStatus.SERVICE_UNAVAILABLE)
     if not is_right or account is None:
         return _refused(visit, typed, visit.say(WRONG), HTTPStatus.UNAUTHORIZED)
-    door.succeeded(typed)
+    door.succeeded(typed, client.subscriber(where))
     return await enter(visit, account, {one: visit.form.get(one) for one in ("next", "lang")})
 
 

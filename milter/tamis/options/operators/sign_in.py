@@ -51,7 +51,7 @@ async def sign_in(visit: Visit) -> Response:
     if not await door.verify(typed, await visit.work(known), visit.form.get("password")):
         log.warning("an operator's sign-in was refused")
         return _form(visit, typed, visit.say(WRONG), HTTPStatus.UNAUTHORIZED)
-    door.succeeded(typed)
+    door.succeeded(typed, client.subscriber(where))
     return await _enter(visit, typed)
 
 
