@@ -103,7 +103,7 @@ async def _wrong(visit: Visit, digest: str | None) -> tuple[str, int]:
         return AWAY, HTTPStatus.SERVICE_UNAVAILABLE
     if not is_right:
         return WRONG_PASSWORD, HTTPStatus.UNPROCESSABLE_ENTITY
-    door.succeeded(visit.account)
+    door.succeeded(visit.account, client.subscriber(where))
     return "", HTTPStatus.OK
 
 
