@@ -18,7 +18,7 @@ from tests.servers import mail, systemd
 from tests.servers.clamd import Clamd
 from tests.servers.milter import Milter
 from tests.servers.postfix import SUDO
-from tests.servers.systemd import FILES, PURGE, TIMER, UNIT
+from tests.servers.systemd import FILES, OPTIONS, PURGE, TIMER, UNIT
 
 from tamis import units
 from tamis.checks.clamd import parse
@@ -44,12 +44,12 @@ def verified(folder: Path, unit: str, text: str) -> str:
 # --- The unit --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", [UNIT, PURGE], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [UNIT, OPTIONS, PURGE], ids=lambda unit: unit.name)
 def test_systemd_understands_the_unit(tmp_path: Path, unit: Path) -> None:
     assert verified(tmp_path, unit.name, unit.read_text()) == ""
 
 
-@pytest.mark.parametrize("unit", [UNIT, PURGE], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [UNIT, OPTIONS, PURGE], ids=lambda unit: unit.name)
 def test_the_unit_leaves_little_to_an_intruder(unit: Path) -> None:
     arguments = ("security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE}")
 
@@ -113,10 +113,10 @@ def test_clamd_unpacks_where_its_drop_in_has_memory() -> None:
 # --- What the unit leaves to Tamis -----------------------------------------------------------------
 
 
-def confinement() -> tuple[str, ...]:
-    """Return the program that lets the next one do what the unit allows."""
-    calls = ",".join(sorted(systemd.system_calls()))
-    (families,) = systemd.settings()["RestrictAddressFamilies"]
+def confinement(unit: Path = UNIT) -> tuple[str, ...]:
+    """Return the program that lets the next one do what a unit allows."""
+    calls = ",".join(sorted(systemd.system_calls(unit)))
+    (families,) = systemd.settings(unit)["RestrictAddressFamilies"]
     return (sys.executable, "-m", "tests.servers.confined", calls, ",".join(families.split()))
 
 
@@ -197,6 +197,6 @@ def test_folders_belong_to_whom_they_should(root: Path) -> None:
     folders = ("etc/tamis", "var/lib/tamis", "var/spool/postfix/tamis")
     assert [shown(path) for path in folders] == [
         "0750 root:tamis",
-        "0700 tamis:tamis",
+        "2770 tamis:tamis",
         "2750 tamis:postfix",
     ]

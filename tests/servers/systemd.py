@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 UNPACKED = ROOT / "var/debian/systemd"
 FILES = ROOT / "systemd"
 UNIT = FILES / "tamis.service"
+OPTIONS = FILES / "tamis-options.service"
 PURGE = FILES / "tamis-purge.service"
 TIMER = FILES / "tamis-purge.timer"
 
@@ -42,8 +43,8 @@ def settings(unit: Path = UNIT) -> Mapping[str, list[str]]:
     return found
 
 
-def system_calls() -> frozenset[str]:
-    """Return the system calls that the unit allows."""
+def system_calls(unit: Path = UNIT) -> frozenset[str]:
+    """Return the system calls that a unit allows."""
     groups = _groups()
 
     def expanded(name: str) -> set[str]:
@@ -52,7 +53,7 @@ def system_calls() -> frozenset[str]:
         return {call for one in groups[name] for call in expanded(one)}
 
     allowed: set[str] = set()
-    for value in settings()["SystemCallFilter"]:
+    for value in settings(unit)["SystemCallFilter"]:
         calls = {call for name in value.removeprefix("~").split() for call in expanded(name)}
         allowed = allowed - calls if value.startswith("~") else allowed | calls
     return frozenset(allowed | expanded("@default"))
