@@ -27,7 +27,12 @@ class Page:
 
     status: int
     headers: Mapping[str, str]  # by lower-case name
-    text: str
+    octets: bytes
+
+    @property
+    def text(self) -> str:
+        """The octets, where they are a text."""
+        return self.octets.decode(errors="replace")
 
     @property
     def token(self) -> str:
@@ -75,7 +80,7 @@ class Visitor:
         for name, value in fields:
             if name.lower() == "set-cookie":
                 self._keep(value)
-        return Page(status, {name.lower(): value for name, value in fields}, octets.decode())
+        return Page(status, {name.lower(): value for name, value in fields}, octets)
 
     def _keep(self, cookie: str) -> None:
         pair, *attributes = cookie.split(";")

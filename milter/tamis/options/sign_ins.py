@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tamis.desk import records, sessions
@@ -31,16 +33,10 @@ DONE: Mapping[str, str] = {
         "Deleted, but for some that have to stay on record for now. Who was still signed in is signed out."
     ),
     "others": text("All other browsers are signed out."),
-    "nothing": text("There is nothing to delete any more."),
 }
 
 # By whether some are gone, and whether some are kept.
-OUTCOMES = {
-    (True, False): "deleted",
-    (False, True): "kept",
-    (True, True): "some",
-    (False, False): "nothing",
-}
+OUTCOMES = {(True, False): "deleted", (False, True): "kept", (True, True): "some"}
 
 
 async def show(visit: Visit) -> Response:
@@ -108,4 +104,6 @@ async def _delete(visit: Visit, ids: Sequence[str] | None) -> Response:
             return sessions.delete(connection, visit.account, ids, rules, now=visit.now)
 
     deleted = await visit.work(work)
+    if not deleted.gone and not deleted.kept:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
     return visit.go("sign-ins", f"done={OUTCOMES[deleted.gone > 0, deleted.kept > 0]}")
