@@ -139,11 +139,9 @@ SAID: tuple[tuple[Mapping[str, object], str], ...] = (
     ),
     ({"retention__preset": "imail"}, "if nobody signs in to the account for 3 years, until 1 month after"),
     ({"retention__ticket": {"age": {"ceiling": ""}}}, "lawful requests: no end is set."),
-    (
-        {"sessions__smtp": True},
-        "**Sign-ins**, to let a user see who signed in to the account: at most 1 month.",
-    ),
-    ({"sessions__smtp": True}, "Of sign-ins for sending mail, date, type and IP address"),
+    ({}, "**Sign-ins**, to let a user see who signed in to the account: at most 1 month."),
+    ({}, "Of sign-ins to the page where you set the filter, date, type and IP address are recorded."),
+    ({"sessions__smtp": True}, "Of sign-ins for sending mail the same is recorded, once an hour at most"),
     (
         {"resend__relay": "inet:127.0.0.1:10026"},
         "mail server tries again: they count for 1 hour and are deleted when copies",

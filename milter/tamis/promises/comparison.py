@@ -59,6 +59,7 @@ def compare(old: Terms, new: Terms) -> Sequence[Change]:
         *_several(
             "legal.jurisdictions", "disclosure to authorities of", old.jurisdictions, new.jurisdictions
         ),
+        *_several("sessions.smtp", "records", _sign_ins(old), _sign_ins(new)),
         *_switch(
             "resend.relay", "a copy of one's own where recipients chose differently", old.copies, new.copies
         ),
@@ -99,6 +100,10 @@ def _several(key: str, what: str, old: Sequence[str], new: Sequence[str]) -> Ite
     for one in old:
         if one not in new:
             yield Change(Effect.STRENGTHENS, key, f"no longer {what} {one}")
+
+
+def _sign_ins(terms: Terms) -> Sequence[str]:
+    return ("sign-ins for sending mail",) if terms.sign_ins else ()
 
 
 def _domains(old: Terms, new: Terms) -> Iterator[Change]:

@@ -104,11 +104,13 @@ def _limits(terms: Terms, say: Speech) -> Iterator[str]:
         "Where limits disagree, the longest “at least” counts before the shortest “at most”. What an "
         "authority has had held stays until the hold ends."
     )
+    yield say.gettext(
+        "Of sign-ins to the page where you set the filter, date, type and IP address are recorded. You can "
+        "see them there, and delete them as far as nothing that stands here has them kept."
+    )
     if terms.sign_ins:
         yield say.gettext(
-            "Of sign-ins for sending mail, date, type and IP address are recorded, once an hour at most for "
-            "each IP address. You can have them shown, and deleted as far as nothing that stands here has "
-            "them kept."
+            "Of sign-ins for sending mail the same is recorded, once an hour at most for each IP address."
         )
     if terms.counts:
         yield say.gettext("Counts of all mail together, which name nobody, serve to watch over the service.")

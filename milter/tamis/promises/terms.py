@@ -182,8 +182,7 @@ def made(config: Config) -> Iterator[RecordClass]:
     """Return the classes of which a configuration makes records."""
     yield RecordClass.ACCOUNT
     yield RecordClass.TICKET
-    if config.sessions.smtp:
-        yield RecordClass.SESSION
+    yield RecordClass.SESSION  # of the web page, which may be run on any configuration
     yield from (RecordClass.SETTING_CHANGE, RecordClass.CONSENT, RecordClass.LOG, RecordClass.LEGAL_ACT)
     if config.resend.relay:
         yield RecordClass.COPY_GUARD
