@@ -17,13 +17,14 @@ from tamis.config import Config
 from tamis.desk import erasure, purge
 from tamis.desk.holds import Request
 from tamis.desk.holds import add as hold
-from tamis.desk.purge import Pace, Purge
+from tamis.desk.purge import Purge
 from tamis.judgement import milliseconds_now
 from tamis.retention.period import DAY
 from tamis.store import aliases, changes, sessions, verification
 from tamis.store.aliases import Alias
 from tamis.store.changes import Change
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 from tamis.store.settings import status
 from tamis.ticket import Ticket
 

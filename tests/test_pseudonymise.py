@@ -18,15 +18,16 @@ from tamis.config import Config
 from tamis.desk import erasure, purge, records, report, status
 from tamis.desk.holds import Request
 from tamis.desk.holds import add as hold
-from tamis.desk.purge import Pace, Purge
+from tamis.desk.purge import Purge
 from tamis.desk.status import Act
 from tamis.judgement import milliseconds_now
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Action
 from tamis.retention.fields import Field
 from tamis.retention.period import DAY
-from tamis.store import bearers, census, pseudonyms, receipts, secrets, tickets, verification
+from tamis.store import bearers, census, pace, pseudonyms, receipts, secrets, tickets, verification
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 from tamis.store.tickets import Query
 from tamis.ticket import LATEST, Direction, Ticket, time_of
 
@@ -201,7 +202,7 @@ def test_what_somebody_made_unreadable_stays_as_it_is(config: Config, database: 
 
 
 def test_two_purges_at_once_write_and_count_each_ticket_once(config: Config, database: Database) -> None:
-    at_once = purge.AT_ONCE[Action.PSEUDONYMISE]
+    at_once = pace.FIRST
     keep(config, [to(BOB, number=number) for number in range(2 * at_once)])
     others: list[tuple[int, int]] = []
 
@@ -276,7 +277,7 @@ def test_a_hold_that_comes_while_it_is_at_work_counts(config: Config, database: 
 
     Purge(database, config.rules, now=NOON + 200 * DAY, pace=Pace(sleep=held)).run()
 
-    assert len(stored(config)) == 60 - purge.AT_ONCE[Action.DELETE]
+    assert len(stored(config)) == 60 - pace.FIRST
 
 
 # --- Accounts with dates ---------------------------------------------------------------------------

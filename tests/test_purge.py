@@ -16,15 +16,15 @@ from tamis.config import Config
 from tamis.desk import purge, status
 from tamis.desk.holds import Request
 from tamis.desk.holds import add as hold
-from tamis.desk.purge import ClockLeap, Pace, Purge
+from tamis.desk.purge import ClockLeap, Purge
 from tamis.desk.status import Act
-from tamis.retention.due import Action
 from tamis.retention.period import DAY
-from tamis.store import acts, aliases, copies, forgetting, owners, receipts, sessions, verification
+from tamis.store import acts, aliases, copies, forgetting, owners, pace, receipts, sessions, verification
 from tamis.store.acts import Kind
 from tamis.store.aliases import Alias
 from tamis.store.database import Database
 from tamis.store.owners import Date
+from tamis.store.pace import Pace
 from tamis.ticket import Outcome, new_id
 
 ANNA, BOB = "anna@example.org", "bob@example.org"
@@ -129,7 +129,7 @@ def test_a_hold_that_comes_between_reading_and_deleting_is_kept(config: Config, 
 
     Purge(database, config.rules, now=NOON, pace=Pace(sleep=held)).run()
 
-    assert len(stored(config)) == 60 - purge.AT_ONCE[Action.DELETE]
+    assert len(stored(config)) == 60 - pace.FIRST
 
 
 def test_purging_twice_is_purging_once(config: Config, database: Database) -> None:

@@ -15,11 +15,12 @@ from tests.stores import keep, make_config, make_ticket, stored, write_settings
 
 from tamis.config import Config
 from tamis.desk import erasure, purge
-from tamis.desk.purge import Pace, Purge
+from tamis.desk.purge import Purge
 from tamis.judgement import milliseconds_now
 from tamis.retention.period import DAY
 from tamis.store import receipts, verification
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 from tamis.store.pseudonyms import is_pseudonymous
 
 ANNA, BOB = "anna@example.org", "bob@example.org"

@@ -43,7 +43,7 @@ from tamis.desk import disclosure, erasure, holds, purge, status
 from tamis.desk import settings as desk_settings
 from tamis.desk.disclosure import Order
 from tamis.desk.holds import Request
-from tamis.desk.purge import Pace, Purge
+from tamis.desk.purge import Purge
 from tamis.desk.status import Act, NoAccount
 from tamis.retention.due import to_be_warned
 from tamis.retention.presets import PRESETS
@@ -52,6 +52,7 @@ from tamis.store import changes, owners, sessions, tickets, verification
 from tamis.store import settings as store_settings
 from tamis.store.database import Database
 from tamis.store.owners import Date, Status
+from tamis.store.pace import Pace
 
 # Per preset 30 examples of five years with --hypothesis-profile=many, else 2 that just have a leap day.
 MANY = settings.default is not None and settings.default.max_examples > 1000

@@ -16,8 +16,9 @@ from tests.stores import NOON, locked, make_config, make_ticket, on_every_store,
 
 from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
-from tamis.store import chains, removal, tickets
+from tamis.store import chains, removal, rewriting, tickets
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 from tamis.store.verification import Kind, Report, verify
 from tamis.ticket import DAY, Ticket, day_of
 
@@ -40,7 +41,7 @@ def remove(config: Config, ids: Sequence[str]) -> int:
 
 def tidy(config: Config) -> None:
     with contextlib.closing(Database(config.store)) as database:
-        removal.tidy(database)
+        removal.tidy(database, Pace())
 
 
 def checked(config: Config) -> Report:
@@ -307,6 +308,23 @@ def test_what_is_left_of_a_ticket_says_nothing(config: Config) -> None:
 
 
 @on_every_store
+def test_what_has_changed_since_it_was_read_is_read_again(config: Config) -> None:
+    ids = [str(one) for (one,) in stored(config)][:6]
+    with contextlib.closing(Database(config.store)) as database:
+        with database.reading() as connection:
+            known = removal.read(connection, ids[:5])
+        with database.writing() as connection:
+            rewriting.pseudonymise(connection, ids[:2], {})
+            removal.remove(connection, ids[2:3])
+        with database.writing() as connection:
+            gone = removal.remove(connection, ids, known)
+
+    assert (gone, faults(config)) == (5, [])
+    left = {one for (one,) in stored(config)}
+    assert left.isdisjoint(ids)
+    assert left >= {one for (one,) in stored(config, "SELECT ticket FROM ticket_account")}
+
+
 def test_tickets_are_added_after_a_removal(config: Config) -> None:
     remove(config, of_day(config, 2))
     tidy(config)

@@ -34,6 +34,7 @@ from tamis.interfaces import StoreUnavailable
 from tamis.service import parts
 from tamis.store import chains, removal, settings, tickets
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 from tamis.store.verification import Report, verify
 from tamis.ticket import DAY, Ticket
 
@@ -156,7 +157,7 @@ def test_tickets_purged_under_way_leave_chains_whole(config: Config) -> None:
         for start in range(0, 200, 20):
             with database.writing() as connection:
                 removal.remove(connection, [one.id for one in old[start : start + 20]])
-        removal.tidy(database)
+        removal.tidy(database, Pace())
 
     with writers(config, 3) as (first, second, desk):
         together(

@@ -12,11 +12,11 @@ from tamis.commands.telling import tell
 from tamis.config import Config
 from tamis.desk import erasure
 from tamis.desk.erasure import Kept
-from tamis.desk.purge import Pace
 from tamis.desk.shown import NO_ACCOUNT
 from tamis.judgement import milliseconds_now
 from tamis.store import records, settings
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 from tamis.ticket import timestamp
 
 

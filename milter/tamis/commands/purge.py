@@ -12,10 +12,11 @@ from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.commands.telling import attend
 from tamis.config import Config
 from tamis.desk import gauges, purge
-from tamis.desk.purge import ClockLeap, Oldest, Pace, Purge
+from tamis.desk.purge import ClockLeap, Oldest, Purge
 from tamis.judgement import milliseconds_now
 from tamis.retention.due import Action
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 from tamis.ticket import timestamp
 
 ABOUT = """The times are those of [retention]. Addresses in tickets that stay are replaced by keyed hashes

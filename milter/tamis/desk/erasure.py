@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from tamis.desk import notices
 from tamis.desk.judging import Judge, Judged
-from tamis.desk.purge import KINDS, Pace, Purge
+from tamis.desk.purge import KINDS, Purge
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Reason
 from tamis.retention.rules import Rules
 from tamis.store import candidates, forgetting
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 
 OTHERS = "others"  # another account may keep the record
 OWN = tuple(kind for kind in KINDS if kind is not RecordClass.LEGAL_ACT)

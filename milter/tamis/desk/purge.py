@@ -7,8 +7,7 @@ killed at any point, the next purge goes on.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -32,12 +31,11 @@ from tamis.store import (
 )
 from tamis.store.candidates import Candidate
 from tamis.store.database import Database
+from tamis.store.pace import Pace, Stride
+from tamis.store.removal import Leaving
 from tamis.ticket import first_id, timestamp
 
-# Records of one transaction, so that it takes milliseconds.
-AT_ONCE = {Action.DELETE: 50, Action.PSEUDONYMISE: 20}
-SHARE = 4  # times as long as a transaction took it is left to others after it
-SHORTEST = 0.005  # seconds of pause
+RELIEF = 100  # records, after which the log has some 300 pages; with 1000 a worker would have to write them
 LEAP = 400 * DAY  # since the last purge; a clock that says so has more likely gone wrong
 # The account last: its dates decide on the others.
 KINDS = (
@@ -55,22 +53,6 @@ Pages = Iterator[Sequence[Candidate]]
 
 class ClockLeap(Exception):
     """The clock is so far beyond the last purge that most records would be due."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Leaves time to others between two transactions."""
-
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-    def after(self, begun: float) -> None:
-        """Pause after a transaction that began at a time of the clock."""
-        self.sleep(max(SHORTEST, SHARE * (self.clock() - begun)))
-
-    def short(self) -> None:
-        """Pause after something that took next to no time."""
-        self.sleep(SHORTEST)
 
 
 def last(database: Database) -> int | None:
@@ -121,7 +103,7 @@ class Purge:
 
     def finish(self) -> None:
         """Forget what is left of tickets whose chains are gone, and finish the receipt."""
-        removal.tidy(self._database)
+        removal.tidy(self._database, self._pace)
         with self._database.writing() as connection:
             self.tally.write(connection, self._now)
 
@@ -153,21 +135,33 @@ class Purge:
 
     def _carry_out(self, action: Action, kind: RecordClass, pages: Pages) -> None:
         """Do to pages of a class what is due."""
+        stride = Stride(self._pace.clock)
+        unwritten = 0
         for page in pages:
             with self._database.reading() as connection:
                 due = [one.record for one in self._due(connection, kind, page, action)]
-            at_once = AT_ONCE[action]
-            for start in range(0, len(due), at_once):
+            while due:
                 begun = self._pace.clock()
-                with self._database.writing() as connection:
-                    self._act(connection, action, kind, due[start : start + at_once])
-                space.relieve(self._database)
+                some, due = due[: stride.rows], due[stride.rows :]
+                with self._database.reading() as connection:
+                    known = candidates.read(connection, kind, [one.id for one in some])
+                with stride.step(self._database, len(some)) as connection:
+                    self._act(connection, action, kind, some, known)
+                unwritten += len(some)
+                if unwritten >= RELIEF:
+                    space.relieve(self._database)
+                    unwritten = 0
                 self._pace.after(begun)
 
     def forget(self, address: str) -> None:
         """Delete what is due of an account itself."""
+        with self._database.reading() as connection:
+            if not forgetting.is_due(connection, address):
+                return
+        begun = self._pace.clock()
         with self._database.writing() as connection:
             self.forget_in(connection, address)
+        self._pace.after(begun)
 
     def forget_in(self, connection: Connection, address: str) -> None:
         """Do the same in a transaction that does something else, too."""
@@ -235,7 +229,12 @@ class Purge:
         return [one for one in self._judge.judge(connection, kind, found) if one.verdict.action is action]
 
     def _act(
-        self, connection: Connection, action: Action, kind: RecordClass, found: Sequence[Candidate]
+        self,
+        connection: Connection,
+        action: Action,
+        kind: RecordClass,
+        found: Sequence[Candidate],
+        known: Mapping[str, Leaving],
     ) -> None:
         is_deleted = action is Action.DELETE
         ids = [one.id for one in found]
@@ -243,9 +242,9 @@ class Purge:
         due = self._due(connection, kind, [one for one in found if one.id in there], action)
         ids = [one.record.id for one in due]
         if is_deleted:
-            candidates.remove(connection, kind, ids)
+            candidates.remove(connection, kind, ids, known)
         else:
-            rewriting.pseudonymise(connection, ids)
+            rewriting.pseudonymise(connection, ids, known)
         self._count(kind, due, action)
         self.tally.write(connection)
 
@@ -266,11 +265,12 @@ class Purge:
         return self._due(connection, RecordClass.ACCOUNT, found)
 
     def _forget_copies(self) -> None:
+        stride = Stride(self._pace.clock)
         more = True
         while more:
             begun = self._pace.clock()
-            with self._database.writing() as connection:
-                gone = copies.forget(connection, since=self._guarded)
+            with stride.step(self._database, stride.rows) as connection:
+                gone = copies.forget(connection, since=self._guarded, most=stride.rows)
                 self._count_copies(gone)
                 self.tally.write(connection)
             self._pace.after(begun)

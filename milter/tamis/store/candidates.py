@@ -5,15 +5,17 @@ IDs are ULIDs, so what is old stands together, and what is young is not looked a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Column, Connection, delete, func, or_, select
+from sqlalchemy import Column, Connection, Executable, delete, func, or_, select
 
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Owner
 from tamis.store import content, dialect, owners, pseudonyms, records, removal, tickets
 from tamis.store.chunks import chunks
+from tamis.store.removal import Leaving
 from tamis.store.schema import account, hold, legal_act, receipt, ticket, ticket_account
 from tamis.ticket import first_id, time_of
 
@@ -115,9 +117,15 @@ def account_of(connection: Connection, address: str) -> Page:
 
 def there(connection: Connection, kind: RecordClass, ids: Sequence[str]) -> frozenset[str]:
     """Return those IDs of a class that are there."""
+    statement = _there(connection.dialect.name, kind)
+    rows = dialect.run(connection, statement, {"ids": dialect.listed(connection, ids)})
+    return frozenset(one for (one,) in rows)
+
+
+@cache
+def _there(dialect_name: str, kind: RecordClass) -> Executable:
     name = _name(kind)
-    found = (connection.execute(select(name).where(name.in_(some))).scalars() for some in chunks(ids))
-    return frozenset(one for some in found for one in some)
+    return select(name).where(dialect.among(dialect_name, name, "ids"))
 
 
 def clear(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
@@ -141,10 +149,17 @@ def held_acts(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     return {row.id: row.until for some in rows for row in some}
 
 
-def remove(connection: Connection, kind: RecordClass, ids: Sequence[str]) -> None:
+def read(connection: Connection, kind: RecordClass, ids: Sequence[str]) -> Mapping[str, Leaving]:
+    """Return what remove() asks about records of a class, read beforehand."""
+    return removal.read(connection, ids) if kind is RecordClass.TICKET else {}
+
+
+def remove(
+    connection: Connection, kind: RecordClass, ids: Sequence[str], known: Mapping[str, Leaving]
+) -> None:
     """Delete records of a class, in a transaction that writes."""
     if kind is RecordClass.TICKET:
-        removal.remove(connection, ids)
+        removal.remove(connection, ids, known)
         return
     tables = (legal_act, hold) if kind is RecordClass.LEGAL_ACT else (records.TABLES[kind],)
     for some in chunks(ids):

@@ -12,7 +12,6 @@ from functools import cache
 from sqlalchemy import Connection, Executable, Integer, bindparam, delete, select
 
 from tamis.store import dialect
-from tamis.store.chunks import AT_ONCE
 from tamis.store.recent import MOST
 from tamis.store.schema import copy_guard
 
@@ -70,10 +69,10 @@ def old(connection: Connection, *, since: int) -> list[int]:
     return list(connection.execute(times).scalars())
 
 
-def forget(connection: Connection, *, since: int) -> list[int]:
-    """Delete some of those keys; return when they were remembered, nothing once there are none."""
+def forget(connection: Connection, *, since: int, most: int) -> list[int]:
+    """Delete at most so many of those keys; return when they were remembered, nothing once there are none."""
     first = select(copy_guard.c.key, copy_guard.c.time).where(copy_guard.c.time <= since)
-    rows = connection.execute(first.order_by(copy_guard.c.time).limit(AT_ONCE)).all()
+    rows = connection.execute(first.order_by(copy_guard.c.time).limit(most)).all()
     connection.execute(delete(copy_guard).where(copy_guard.c.key.in_([row.key for row in rows])))
     return [row.time for row in rows]
 

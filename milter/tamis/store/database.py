@@ -55,6 +55,23 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
+    def lazily(self) -> Iterator[Connection]:
+        """Lend the connection as writing() does, but do not keep the lock until the commit is on the disk.
+
+        The next one by writing() or adding(), anybody's, takes it there. A machine that fails before undoes
+        it.
+        """
+        with self.reading() as connection:
+            dialect.sync(connection, "NORMAL")
+        try:
+            with self.writing() as connection:
+                dialect.defer(connection)
+                yield connection
+        finally:
+            with self.reading() as connection:
+                dialect.sync(connection, "FULL")
+
+    @contextlib.contextmanager
     def adding(self) -> Iterator[Connection]:
         """Lend the connection likewise, beside others who write, where the database can; for workers."""
         with self._translated():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import sqlite3
 import time
@@ -18,18 +19,23 @@ from urllib.parse import quote
 from sqlalchemy import (
     URL,
     Column,
+    ColumnElement,
     Connection,
     Dialect,
     Engine,
     Executable,
     Label,
     LargeBinary,
+    String,
     Table,
+    any_,
+    bindparam,
     cast,
     create_engine,
     event,
     func,
     make_url,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -148,6 +154,18 @@ def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
+def sync(connection: Connection, level: str) -> None:
+    """Set whether commits to an SQLite file wait for the disk: FULL, or NORMAL for those that do not."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+
+
+def defer(connection: Connection) -> None:
+    """Let the commit of this transaction not wait for PostgreSQL's disk."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
 def begin(connection: Connection, timeout: float) -> None:
     """Begin a transaction that writes; on SQLite it has the one write lock from its start.
 
@@ -238,6 +256,21 @@ def _made(statement: ClauseElement, dialect: Dialect) -> _Made:
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)  # noqa: S101  # and no DDL
     return _Made(str(compiled), compiled.positiontup, compiled.params)
+
+
+def among(kind: str, column: Column[str], name: str) -> ColumnElement[bool]:
+    """Return whether a column is one of the values under a name, which listed() has made one; for run().
+
+    A list of variables would make another statement for each number of them. kind is a dialect's name.
+    """
+    if kind == "sqlite":
+        return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
+    return column == any_(bindparam(name, type_=postgresql.ARRAY(String)))
+
+
+def listed(connection: Connection, values: Sequence[str]) -> str | list[str]:
+    """Return texts as the one value that among() takes."""
+    return json.dumps(values) if connection.dialect.name == "sqlite" else list(values)
 
 
 def insert_or(kind: str, table: Table) -> sqlite.Insert | postgresql.Insert:

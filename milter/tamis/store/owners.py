@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Executable, Row, func, or_, select, update
 
 from tamis.retention.due import Owner
-from tamis.store.chunks import chunks
+from tamis.store import dialect
 from tamis.store.schema import account, hold
 
 PAGE = 1000  # rows
@@ -56,12 +58,15 @@ def status_of(row: Row[*tuple[Any, ...]]) -> Status:
 
 def owners(connection: Connection, addresses: Sequence[str]) -> dict[str, Owner]:
     """Return what is known of those addresses (lower case) that are accounts, or were."""
-    found: dict[str, Owner] = {}
-    for some in chunks(addresses):
-        rows = connection.execute(select(account.c.address, *COLUMNS).where(account.c.address.in_(some)))
-        for row in rows:
-            found[row.address] = Owner(row.closed, row.erasure, row.restricted, row.last_sign_in, row.warned)
-    return found
+    statement = _owners(connection.dialect.name)
+    rows = dialect.run(connection, statement, {"addresses": dialect.listed(connection, addresses)})
+    return {address: Owner(*dates) for address, *dates in rows}
+
+
+@cache
+def _owners(kind: str) -> Executable:
+    dates = (account.c[one.name] for one in fields(Owner))
+    return select(account.c.address, *dates).where(dialect.among(kind, account.c.address, "addresses"))
 
 
 def dates(connection: Connection, address: str) -> dict[str, int | None] | None:
@@ -95,9 +100,11 @@ def every(connection: Connection) -> Iterator[tuple[str, Owner]]:
 
 def held(connection: Connection, addresses: Sequence[str]) -> dict[str, int]:
     """Return until when the records of those addresses are held that are under a hold; Unix milliseconds."""
-    found: dict[str, int] = {}
-    latest = select(hold.c.account, func.max(hold.c.until).label("until")).where(hold.c.released.is_(None))
-    for some in chunks(addresses):
-        for row in connection.execute(latest.where(hold.c.account.in_(some)).group_by(hold.c.account)):
-            found[row.account] = row.until
-    return found
+    statement = _held(connection.dialect.name)
+    return dict(dialect.run(connection, statement, {"addresses": dialect.listed(connection, addresses)}))
+
+
+@cache
+def _held(kind: str) -> Executable:
+    latest = select(hold.c.account, func.max(hold.c.until)).where(hold.c.released.is_(None))
+    return latest.where(dialect.among(kind, hold.c.account, "addresses")).group_by(hold.c.account)

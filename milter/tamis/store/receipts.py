@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Executable, delete, func, select
 
 from tamis.store import dialect
 from tamis.store.schema import receipt
@@ -15,10 +16,14 @@ from tamis.ticket import time_of
 
 def put(connection: Connection, receipt_id: str, body: Mapping[str, object]) -> None:
     """Write a receipt, or write it anew."""
-    add = dialect.insert_or(connection.dialect.name, receipt)
     row = {"id": receipt_id, "body": json.dumps(body)}
-    kept = add.on_conflict_do_update(index_elements=[receipt.c.id], set_={"body": add.excluded.body})
-    connection.execute(kept, row)
+    dialect.run_many(connection, _put(connection.dialect.name), [row])
+
+
+@cache
+def _put(kind: str) -> Executable:
+    add = dialect.insert_or(kind, receipt)
+    return add.on_conflict_do_update(index_elements=[receipt.c.id], set_={"body": add.excluded.body})
 
 
 def find(connection: Connection) -> list[dict[str, Any]]:
