@@ -153,6 +153,46 @@ def test_what_is_held_stays_whole(tamis: Tamis, config: Config, database: Databa
     assert len(stored(config, "SELECT key FROM setting")) == 2
 
 
+def test_an_erased_account_is_shown_as_none(tamis: Tamis, config: Config, database: Database) -> None:
+    settle(config, database)
+    with database.writing() as connection:
+        now = milliseconds_now()
+        hold(connection, ANNA, Request("R1", "court", None), until=now + DAY, now=now)
+    tamis("account", "erase", ANNA, "--yes")
+
+    shown = tamis("account", "show", ANNA, "--json")
+
+    assert (shown.status, shown.lines[0]["status"], shown.lines[0]["own"]) == (1, "erased", {})
+    assert "was erased: these are the defaults" in shown.err
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_an_erased_account_had_set_does_not_come_back_with_its_user(
+    tamis: Tamis, tmp_path: Path, held: bool
+) -> None:
+    config = make_config(tmp_path, more='[retention]\npreset = "mailfence"')
+    (tmp_path / "mailfence.toml").write_text((tmp_path / "tamis.toml").read_text())
+    chosen = ("--config", str(tmp_path / "mailfence.toml"))
+    write_settings(config, ANNA, antispam="off")
+    for act in ("close", "erase"):
+        tamis("account", act, ANNA, *chosen)
+    with contextlib.closing(Database(config.store)) as database:
+        now = milliseconds_now()
+        assert stored(config, "SELECT key FROM setting") == [("antispam",)]  # a floor keeps it
+        with database.writing() as connection:
+            if held:
+                hold(connection, ANNA, Request("R1", "court", None), until=now + DAY, now=now)
+            sessions.sign_in(connection, ANNA, sessions.Kind.OPTIONS, None, now=now)
+
+        shown = tamis("account", "show", ANNA, "--json", *chosen)
+        Purge(database, config.rules, now=now, pace=Pace(sleep=lambda _: None)).run()
+
+    assert (shown.lines[0]["status"], shown.lines[0]["own"]) == ("active", {})
+    left = stored(config, "SELECT actor, old FROM setting_change WHERE key = 'antispam'")
+    assert left == [("tamis", '"off"')] * held
+    assert stored(config, "SELECT key FROM setting") == []
+
+
 def test_a_ticket_shared_with_another_account_stays(tamis: Tamis, config: Config, database: Database) -> None:
     keep(config, [replace(to(ANNA, 1), sender_account=BOB)])
 

@@ -20,6 +20,7 @@ from tamis.preferences import KEYS, LISTS, Value, parse
 from tamis.service import parts
 from tamis.store import settings
 from tamis.store.database import Database
+from tamis.store.owners import Status
 
 ASSIGNMENT = re.compile(r"([^=+-]+)(\+=|-=|=)(.*)", re.DOTALL)
 
@@ -27,7 +28,9 @@ ASSIGNMENT = re.compile(r"([^=+-]+)(\+=|-=|=)(.*)", re.DOTALL)
 def add_verbs(several: Subparsers) -> None:
     """Add the verbs."""
     show = verb(
-        several, "show", "Show what is in force. Exit status 1: there is no account, the defaults apply."
+        several,
+        "show",
+        "Show what is in force. Exit status 1: there is no account, or it was erased; the defaults apply.",
     )
     whose(show)
     show.set_defaults(act=_show)
@@ -51,8 +54,9 @@ def _show(args: argparse.Namespace, config: Config, database: Database) -> int:
         print_json(found.as_json())
     else:
         _print(found)
-    if found.status == NO_ACCOUNT:
-        print(f"tamis: {name} has no account: these are the defaults", file=sys.stderr)
+    if found.status in (NO_ACCOUNT, Status.ERASED):
+        why = "has no account" if found.status == NO_ACCOUNT else "was erased"
+        print(f"tamis: {name} {why}: these are the defaults", file=sys.stderr)
         return 1
     return 0
 

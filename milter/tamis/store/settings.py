@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, delete, insert, select, update
 
 from tamis.preferences import RESTRICTED, Value
+from tamis.store.changes import TAMIS, Change, record
 from tamis.store.chunks import chunks
 from tamis.store.owners import COLUMNS, IS_THERE, Status, status_of
 from tamis.store.schema import account, counter, setting
@@ -54,12 +55,26 @@ def make(connection: Connection, address: str, *, now: int | None = None) -> Non
         connection.execute(insert(account), {"address": address, "created": now})
     elif before is Status.ERASED:
         mine = account.c.address == address
+        _set_aside(connection, address)
         # Beyond the erasure, also where a clock was set back.
         made = {"created": case((account.c.erasure < now, now), else_=account.c.erasure + 1)}
         connection.execute(update(account).where(mine).values(made | {"closed": None, "restricted": None}))
     else:
         return
     count_change(connection)
+
+
+def _set_aside(connection: Connection, address: str) -> None:
+    """Leave what a hold or a floor keeps of an erased account's settings to its records, of that time.
+
+    As settings they would be in force again; as records they go once nothing keeps them.
+    """
+    mine = setting.c.account == address
+    erasure = connection.execute(select(account.c.erasure).where(account.c.address == address)).scalar_one()
+    kept = connection.execute(select(setting.c.key, setting.c.value).where(mine)).all()
+    found = [Change(row.key, json.loads(row.value), None) for row in kept]
+    record(connection, address, found, actor=TAMIS, now=erasure)
+    connection.execute(delete(setting).where(mine))
 
 
 def change(
