@@ -194,6 +194,7 @@ def test_who_was_erased_is_told_what_stays_and_nothing_new_is_kept_about_him(
     config = make_config(tmp_path, more=settings(sendmail, language))
     with contextlib.closing(Database(config.store)) as database:
         with database.writing() as connection:
+            notices.erasing(connection, ANNA, now=NOON)
             notices.erased(connection, ANNA, kept, now=NOON)
         tally = notices.deliver(database, config, now=NOON)
 

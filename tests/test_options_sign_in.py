@@ -11,11 +11,12 @@ from tests.stores import NOON, on_every_store, other
 from tests.web import CHEAP, Web, running
 
 from tamis.desk import erasure
-from tamis.desk.purge import Pace, Purge
+from tamis.desk.purge import Purge
 from tamis.options.attempts import MOST_KEYS, Attempts
 from tamis.options.doorkeeper import OF_A_CLIENT, OF_AN_ACCOUNT, SPAN
 from tamis.passwords import Passwords
 from tamis.store.database import Database
+from tamis.store.pace import Pace
 
 QUICK = Pace(sleep=lambda seconds: None)
 

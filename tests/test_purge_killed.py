@@ -40,7 +40,7 @@ def purge_all(database: Database, config: Config) -> None:
 
 
 def erase_anna(database: Database, config: Config) -> None:
-    erasure.erase(database, ANNA, config.rules, notify=False, now=NOW, pace=PACE)
+    erasure.erase(database, ANNA, config.rules, notify=True, now=NOW, pace=PACE)
     purge.clean_up(database, PACE)
 
 
@@ -110,6 +110,9 @@ def test_killed_at_any_point_nothing_is_half_done(tmp_path: Path, work: Work, ag
             is_meant = bool(stored(config, "SELECT 1 FROM account WHERE erasure IS NOT NULL"))
             purge_all(database, config)
             is_clean(database, config)
+            erasure.finish(database, config.rules, now=NOW)
+        is_erased = work is erase_anna and len(stored(config)) == 1
+        assert stored(config, "SELECT kind FROM notice") == [("erased",)] * is_erased
         if work is purge_all or is_meant:
             assert len(stored(config)) == 1
         assert work is purge_all or is_meant or len(stored(config)) in (1, TICKETS + 1)

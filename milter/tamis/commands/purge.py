@@ -11,7 +11,7 @@ from tamis.commands import verbs
 from tamis.commands.arguments import Subparsers, common, print_json
 from tamis.commands.telling import attend
 from tamis.config import Config
-from tamis.desk import gauges, purge
+from tamis.desk import erasure, gauges, purge
 from tamis.desk.purge import ClockLeap, Oldest, Purge
 from tamis.judgement import milliseconds_now
 from tamis.retention.due import Action
@@ -58,6 +58,7 @@ def _purge(args: argparse.Namespace, config: Config, database: Database) -> int:
         work.plan()
     else:
         work.run()
+        erasure.finish(database, config.rules, now=now)
         attend(database, config)
         clean_up(database, pace)
     oldest = purge.oldest(database, config.rules)

@@ -17,6 +17,7 @@ from tamis.retention.classes import RecordClass
 from tamis.retention.due import Reason
 from tamis.retention.rules import Rules
 from tamis.store import candidates, forgetting
+from tamis.store import notices as waiting
 from tamis.store.database import Database
 from tamis.store.pace import Pace
 
@@ -42,18 +43,23 @@ def erase(
     Its user is told where that is wanted. Raise StoreUnavailable.
     """
     with database.writing() as connection:
-        begin(connection, address, now=now)
-    return carry_out(database, address, rules, notify=notify, now=now, pace=pace)
+        begin(connection, address, notify=notify, now=now)
+    return carry_out(database, address, rules, now=now, pace=pace)
 
 
-def begin(connection: Connection, address: str, *, now: int) -> None:
-    """Set that an account is to be erased: from then on it is no account any more, and all are signed out."""
+def begin(connection: Connection, address: str, *, notify: bool, now: int) -> None:
+    """Set that an account is to be erased: from then on it is no account any more, and all are signed out.
+
+    Its user is told, where that is wanted, once it is done.
+    """
     forgetting.erase(connection, address, now=now)
     forgetting.untell(connection, address)
+    if notify:
+        notices.erasing(connection, address, now=now)
 
 
 def carry_out(
-    database: Database, address: str, rules: Rules, *, notify: bool, now: int, pace: Pace
+    database: Database, address: str, rules: Rules, *, now: int, pace: Pace
 ) -> list[dict[str, object]]:
     """Delete what has to go of an account whose erasure has begun; return what went, in counts."""
     purge = Purge(database, rules, now=now, pace=pace)
@@ -61,11 +67,20 @@ def carry_out(
         purge.delete(kind, purge.of(kind, address))
     stays = kept(database, address, rules, now=now)
     with database.writing() as connection:
-        if notify:
-            notices.erased(connection, address, _ends(stays), now=now)
+        notices.erased(connection, address, _ends(stays), now=now)
         purge.forget_in(connection, address)
     purge.finish()
     return purge.tally.lines()
+
+
+def finish(database: Database, rules: Rules, *, now: int) -> None:
+    """Have those told whose erasure was killed and a purge has ended; raise StoreUnavailable."""
+    with database.reading() as connection:
+        addresses = waiting.erasing(connection)
+    for address in addresses:
+        stays = kept(database, address, rules, now=now)
+        with database.writing() as connection:
+            notices.erased(connection, address, _ends(stays), now=now)
 
 
 def kept(database: Database, address: str, rules: Rules, *, now: int) -> list[Kept]:

@@ -53,8 +53,18 @@ def changed(connection: Connection, address: str, found: Sequence[Change], *, ac
     notices.add(connection, address, Kind.CLOSED if closed else Kind.CHANGED, body, now=now)
 
 
+def erasing(connection: Connection, address: str, *, now: int) -> None:
+    """Have a user told of an erasure once it is done, though it be killed before."""
+    notices.add(connection, address, notices.ERASING, {}, now=now)
+
+
 def erased(connection: Connection, address: str, kept: Mapping[RecordClass, int], *, now: int) -> None:
-    """Have a user told of an erasure, in its transaction, and until when (Unix ms) records stay."""
+    """Have a user told of an erasure, in its last transaction, and until when (Unix ms) records stay.
+
+    Nothing is done where nobody was to be told, or another process has seen to it.
+    """
+    if not notices.end(connection, address):
+        return
     body = {"kept": {kind.value: _day(until) for kind, until in kept.items()}}
     notices.add(connection, address, Kind.ERASED, body, now=now)
 

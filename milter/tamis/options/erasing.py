@@ -51,9 +51,11 @@ async def erase(visit: Visit) -> Response:
     if wrong:
         return await _page(visit, asks_password=_asks_password(visit, digest), wrong=wrong, status=status)
 
+    notify = visit.site.config.notices.is_on
+
     def begin(clerk: Clerk) -> None:
         with clerk.database.writing() as connection:
-            erasure.begin(connection, visit.account, now=visit.now)
+            erasure.begin(connection, visit.account, notify=notify, now=visit.now)
 
     await visit.work(begin)
     visit.site.errands.erase(visit.account, now=visit.now)

@@ -33,8 +33,7 @@ class Errands:
 
         def errand(clerk: Clerk) -> None:
             pace = Pace(sleep=self._pause)
-            notify = self._config.notices.is_on
-            erasure.carry_out(clerk.database, account, self._config.rules, notify=notify, now=now, pace=pace)
+            erasure.carry_out(clerk.database, account, self._config.rules, now=now, pace=pace)
             notices.deliver(clerk.database, self._config, now=now)
             # What rows that moved have left on pages is left to the purge: it takes a look at the whole file
             # (store/wiping), which is too long a work in a process that answers users.

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from tamis.store.schema import notice
 from tamis.ticket import new_id
+
+ERASING = "erasing"  # no mail yet: the account is being erased, and its user to be told once that is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +57,18 @@ def remove(connection: Connection, notice_id: str) -> None:
     connection.execute(delete(notice).where(notice.c.id == notice_id))
 
 
+def erasing(connection: Connection) -> Sequence[str]:
+    """Return the accounts whose users are to be told of an erasure once it is done."""
+    statement = select(notice.c.account).where(notice.c.kind == ERASING).order_by(notice.c.id)
+    return connection.execute(statement).scalars().all()
+
+
+def end(connection: Connection, address: str) -> bool:
+    """Forget that an account's erasure is to be told; tell whether it was still to be."""
+    mine = delete(notice).where(notice.c.account == address, notice.c.kind == ERASING)
+    return connection.execute(mine).rowcount > 0
+
+
 def _is_free(tried_before: int) -> ColumnElement[bool]:
-    return or_(notice.c.tried.is_(None), notice.c.tried <= tried_before)
+    free = or_(notice.c.tried.is_(None), notice.c.tried <= tried_before)
+    return and_(notice.c.kind != ERASING, free)
