@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import Tamis
-from tests.stores import NOON, keep, make_config, make_ticket, stored
+from tests.stores import NOON, keep, make_config, make_ticket, other, stored
 
 from tamis.config import Config
 from tamis.desk.view import view
@@ -221,6 +221,24 @@ def test_people_are_shown_the_tickets_in_words(config: Config, tamis: Tamis) -> 
     assert bobs.out.splitlines()[1].startswith(f"2026-11-23T12:00:00.000Z {ticket.id} incoming")
     assert "carl@" not in bobs.out
     assert "  to       <carl@example.org>" in annas.out
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--output"]])
+def test_a_ticket_that_somebody_has_made_unreadable_is_told_and_all_else_is_shown(
+    config: Config, tamis: Tamis, tmp_path: Path, more: list[str]
+) -> None:
+    first, second = make_ticket(BOB, milliseconds=NOON - 1), make_ticket(BOB)
+    keep(config, [first, second])
+    write(config, "session", id=new_id(NOON), kind="options", address="192.0.2.1")
+    with other(config) as others:
+        others.execute("UPDATE ticket SET body = '{' WHERE id = ?", [first.id])
+    file = tmp_path / "out"
+
+    done = tamis(*arguments(), *more, *([str(file)] if more == ["--output"] else []))
+
+    told = file.read_text() if file.exists() else done.out
+    assert (done.status, second.id in told, "192.0.2.1" in told) == (1, True, True)
+    assert f"1 tickets cannot be read, see `tamis tickets verify`: {first.id}\n" in done.err
 
 
 def test_a_recipient_sees_nothing_of_other_recipients() -> None:

@@ -374,7 +374,7 @@ def test_what_got_pseudonyms_is_in_no_file(config: Config, database: Database) -
 
 def found(database: Database, query: Query) -> list[str]:
     with database.reading() as connection:
-        return [json.loads(text)["id"] for text in tickets.find(connection, query)]
+        return [json.loads(one.body)["id"] for one in tickets.find(connection, query)]
 
 
 @on_every_store

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.stores import NOON, keep, make_config, make_ticket
+from tests.stores import NOON, keep, make_config, make_ticket, other
 
 from tamis.cli import main
 from tamis.config import Config
@@ -138,6 +138,31 @@ def test_table_tells_message_and_recipients(config: Config, capsys: pytest.Captu
         "  mark     <bob+x@example.org> (bob@example.org) antivirus=clean antispam=spam graymail=none "
         "score=7.3 reasons=SUBJECT_ALL_CAPS",
     ]
+
+
+@pytest.mark.parametrize("body", ["'{'", "'[]'", "CAST(x'7bff7d' AS TEXT)"])
+def test_ticket_that_somebody_has_made_unreadable_is_told_and_others_are_shown(
+    config: Config, capsys: pytest.CaptureFixture[str], body: str
+) -> None:
+    first, second = make_ticket(milliseconds=NOON - 1), make_ticket()
+    keep(config, [first, second])
+    with other(config) as others:
+        others.execute(f"UPDATE ticket SET body = {body} WHERE id = ?", [first.id])  # noqa: S608
+
+    status = main(["tickets"])
+
+    shown = capsys.readouterr()
+    assert (status, second.id in shown.out) == (1, True)
+    assert shown.err == f"tamis: 1 tickets cannot be read, see `tamis tickets verify`: {first.id}\n"
+
+
+def test_table_shows_what_is_left_of_a_ticket(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(config, [make_ticket()])
+    with other(config) as others:
+        others.execute("""UPDATE ticket SET body = '{"id": "X", "recipients": [{"action": 1}]}'""")
+
+    assert main(["tickets"]) == 0
+    assert "None X None <None> no message-ID" in capsys.readouterr().out
 
 
 def test_table_does_not_command_the_terminal(config: Config, capsys: pytest.CaptureFixture[str]) -> None:

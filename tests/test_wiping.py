@@ -399,7 +399,7 @@ def read(config: Config) -> None:
     with contextlib.closing(Database(config.store)) as database:
         for _ in range(BATCHES):
             with database.reading() as connection:
-                found = [json.loads(one) for one in tickets.find(connection, Query())]
+                found = [json.loads(one.body) for one in tickets.find(connection, Query())]
             assert len(found) >= before
             before = len(found)
 

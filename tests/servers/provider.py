@@ -64,7 +64,7 @@ class Provider:
         config = configuration.load(str(self.milter.config))
         with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
             last = list(tickets.find(connection, Query()))[-1]
-        found: Outcome = json.loads(last)["recipients"][0]
+        found: Outcome = json.loads(last.body)["recipients"][0]
         return found
 
     def send_until(self, recipient: str, raw: bytes, **wanted: object) -> None:

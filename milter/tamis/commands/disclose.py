@@ -13,7 +13,7 @@ from tamis.commands import verbs
 from tamis.commands.accounts import recorded
 from tamis.commands.addresses import WrongUse
 from tamis.commands.arguments import Subparsers, as_json, common, words
-from tamis.commands.lines import as_text, harmless
+from tamis.commands.lines import as_text, harmless, print_all
 from tamis.commands.times import period
 from tamis.config import Config
 from tamis.desk import disclosure, handout, staff
@@ -86,17 +86,14 @@ def _disclose(args: argparse.Namespace, config: Config, database: Database) -> i
     act_id = disclosure.enter(database, order, now=milliseconds_now())
     lines = _lines(act_id, order, database, in_json=args.json)
     if args.output is None:
-        for line in lines:
-            print(line)
-        return 0
+        return print_all(lines)
     try:
         with handout.written(args.output) as file:
-            for line in lines:
-                file.write(f"{line}\n".encode())
+            status = print_all(lines, lambda line: file.write(f"{line}\n".encode()))
     except OSError as error:
         raise WrongUse(f"--output {args.output}: {error.strerror}; the order {act_id} is on record") from None
     print(f"tamis: {args.output} is written, order {act_id}", file=sys.stderr)
-    return 0
+    return status
 
 
 def _lines(act_id: str, order: Order, database: Database, *, in_json: bool) -> Iterator[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
 from tamis.commands import verbs
 from tamis.commands.arguments import Subparsers, common, print_json, verb
-from tamis.commands.lines import as_text
+from tamis.commands.lines import as_text, print_all
 from tamis.commands.times import period, written
 from tamis.config import Config
 from tamis.desk import readings
@@ -42,9 +41,10 @@ def _find(args: argparse.Namespace, _: Config, database: Database) -> int:
     scope = asdict(query) | {"since": written(args.since), "until": written(args.until)}
     readings.record(database, "tickets", scope, now=milliseconds_now())
     with database.reading() as connection:
-        for text in tickets.find(connection, query):
-            print(text if args.json else as_text(json.loads(text)))
-    return 0
+        found = tickets.find(connection, query)
+        if args.json:
+            return print_all(one.body.decode(errors="replace") for one in found)
+        return print_all(tickets.read(found, as_text))
 
 
 def _verify(args: argparse.Namespace, config: Config, database: Database) -> int:

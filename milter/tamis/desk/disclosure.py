@@ -12,6 +12,7 @@ from tamis.retention.classes import RecordClass
 from tamis.store import acts
 from tamis.store.acts import Kind
 from tamis.store.database import Database
+from tamis.store.tickets import Unreadable
 from tamis.ticket import timestamp
 
 COMMAND = "disclose"
@@ -49,7 +50,16 @@ def enter(database: Database, order: Order, *, now: int) -> str:
 
 
 def carry_out(connection: Connection, order: Order) -> Iterator[tuple[RecordClass, Mapping[str, object]]]:
-    """Return the account's own part of its records, a class after the other, each oldest first."""
+    """Return the account's own part of its records, a class after the other, each oldest first.
+
+    Once all that can be are shown, raise Unreadable.
+    """
+    unreadable = None
     for kind, find in SHOWN.items():
-        for record in find(connection, order.account, since=order.since, until=order.until):
-            yield kind, record
+        try:
+            for record in find(connection, order.account, since=order.since, until=order.until):
+                yield kind, record
+        except Unreadable as error:
+            unreadable = error
+    if unreadable is not None:
+        raise unreadable

@@ -114,10 +114,10 @@ def _setting_rows(setting: Object) -> Iterator[Sequence[Cell]]:
 
 
 def mail(connection: Connection, address: str, *, since: int = 0, until: int) -> Iterator[Object]:
-    """Return what an account may see of its tickets of a time in Unix ms, oldest first."""
+    """Return what an account may see of its tickets of a time in Unix ms, oldest first; raise Unreadable."""
     _, pseudonym = pseudonyms.names(connection, address)
-    for text in tickets.find(connection, Query(address, since=since, until=until)):
-        yield view(reveal(json.loads(text), address, pseudonym), address)
+    found = tickets.find(connection, Query(address, since=since, until=until))
+    return tickets.read(found, lambda one: view(reveal(one, address, pseudonym), address))
 
 
 def _ticket_rows(ticket: Object) -> Iterator[Sequence[Cell]]:

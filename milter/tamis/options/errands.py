@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from tamis.config import Config
 from tamis.desk import erasure, notices
-from tamis.desk.purge import Pace
 from tamis.options import faults
 from tamis.options.pool import Clerk, Pool
 from tamis.store import space
+from tamis.store.pace import Pace
 
 log = logging.getLogger(__name__)
 

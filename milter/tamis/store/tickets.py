@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Executable, Select, UnaryExpression, asc, desc, select, union_all
 
@@ -16,6 +16,9 @@ from tamis.store.schema import ticket, ticket_account
 from tamis.ticket import Ticket, day_of, first_id
 
 PAGE = 500  # rows of one query, so that no long one keeps the write-ahead log from being emptied
+
+NAMED = 10  # tickets that an error names
+One = TypeVar("One")
 
 # ASCII only, so that no line separator of Unicode parts a line, and octets that are no UTF-8 can be written.
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -42,6 +45,22 @@ class Part:
     before: str = ""  # exclusive, "" for no bound
     order: Order = asc
     most: int = PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A ticket as it stands in the store."""
+
+    id: str
+    body: bytes  # its JSON object, unless somebody else has changed it
+
+
+class Unreadable(Exception):
+    """Tickets are not as Tamis has written them, and cannot be shown."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        named = ", ".join(ids[:NAMED]) + ", ..." * (len(ids) > NAMED)
+        super().__init__(f"{len(ids)} tickets cannot be read, see `tamis tickets verify`: {named}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +111,41 @@ def add(connection: Connection, given: Rows) -> None:
     dialect.insert(connection, ticket_account, given.accounts)
 
 
-def find(connection: Connection, query: Query) -> Iterator[str]:
-    """Return the JSON objects of tickets, oldest first, a page at a time; also those with pseudonyms."""
+def find(connection: Connection, query: Query) -> Iterator[Stored]:
+    """Return tickets, oldest first, a page at a time; also those with pseudonyms."""
     part = Part()
     while page := connection.execute(_page(connection, query, part)).all():
         for row in page:
-            yield row.body
+            yield Stored(row.id, row.body)
         part = Part(page[-1].id)
+
+
+def read(found: Iterable[Stored], show: Callable[[dict[str, Any]], One]) -> Iterator[One]:
+    """Return what is shown of tickets; raise Unreadable at the end for those of which nothing can be."""
+    unreadable = []
+    for one in found:
+        try:
+            shown = show(json.loads(one.body))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            unreadable.append(one.id)
+        else:
+            yield shown
+    if unreadable:
+        raise Unreadable(unreadable)
 
 
 def newest(connection: Connection, query: Query, *, before: str, most: int) -> Sequence[tuple[str, str]]:
     """Return the newest tickets before an ID ("": of all), newest first: their IDs and JSON objects."""
-    part = Part(before=before, order=desc, most=most)
-    return [(row.id, row.body) for row in connection.execute(_page(connection, query, part))]
+    return _texts(connection, _page(connection, query, Part(before=before, order=desc, most=most)))
 
 
 def next_ones(connection: Connection, query: Query, *, after: str, most: int) -> Sequence[tuple[str, str]]:
     """Return the tickets that follow an ID likewise, oldest first."""
-    part = Part(after, most=most)
-    return [(row.id, row.body) for row in connection.execute(_page(connection, query, part))]
+    return _texts(connection, _page(connection, query, Part(after, most=most)))
+
+
+def _texts(connection: Connection, page: Executable) -> Sequence[tuple[str, str]]:
+    return [(row.id, row.body.decode(errors="replace")) for row in connection.execute(page)]
 
 
 def one(connection: Connection, account: str, ticket_id: str) -> str | None:
@@ -137,7 +172,7 @@ def _page(connection: Connection, query: Query, part: Part) -> Executable:
     name = ticket.c.id if query.account is None else ticket_account.c.ticket  # whose index answers the query
     # One bound on each side: of two SQLite may take the wider, and go through all between them.
     since = first_id(query.since) if query.since is not None else ""
-    statement = select(ticket.c.id, ticket.c.body).where(
+    statement = select(ticket.c.id, dialect.octets(connection, ticket.c.body)).where(
         name > part.after if part.after >= since else name >= since
     )
     until = first_id(query.until) if query.until is not None else part.before
