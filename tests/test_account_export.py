@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 from tests.commands import Tamis
-from tests.stores import NOON, keep, make_ticket, stored
+from tests.stores import NOON, keep, make_ticket, other, stored
 
 from tamis import config as configuration
 from tamis.config import Config
@@ -202,6 +202,19 @@ def test_export_of_nobody_is_a_no_and_no_file(tamis: Tamis, config: Config, tmp_
     done = tamis("account", "export", BOB, "--output", str(tmp_path / "out.zip"))
 
     assert (done.status, (tmp_path / "out.zip").exists()) == (1, False)
+
+
+def test_a_ticket_that_somebody_has_made_unreadable_is_told_and_no_file_made(
+    tamis: Tamis, config: Config, tmp_path: Path
+) -> None:
+    keep(config, [make_ticket(ANNA)])
+    with other(config) as others:
+        others.execute("UPDATE ticket SET body = '{'")
+
+    done = tamis("account", "export", ANNA, "--output", str(tmp_path / "out.zip"))
+
+    assert (done.status, (tmp_path / "out.zip").exists()) == (1, False)
+    assert "out.zip is not written: 1 tickets cannot be read" in done.err
 
 
 def test_a_killed_export_leaves_nothing(config: Config, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tamis.desk.shown import NO_ACCOUNT
 from tamis.judgement import milliseconds_now
 from tamis.service import parts
 from tamis.store.database import Database
+from tamis.store.tickets import Unreadable
 from tamis.ticket import timestamp
 
 
@@ -78,6 +79,9 @@ def _export(args: argparse.Namespace, config: Config, database: Database) -> int
     try:
         with database.reading() as connection:
             counts = export.export(connection, address, accounts, path, now=now, replace=args.force)
+    except Unreadable as error:
+        print(f"tamis: {path} is not written: {error}", file=sys.stderr)
+        return 1
     except FileExistsError:
         raise WrongUse(f"{path} is there already: give another --output, or --force") from None
     except OSError as error:
