@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,57 @@ def test_a_correction_puts_the_sender_on_a_list(web: Web, anna: Program) -> None
 
     assert answer.json["allowed"]["own"] == ["anna@example.net"]
     assert ("user", "senders.allowed") in {row[1:3] for row in records(web)}
+
+
+def test_sign_ins_are_listed_and_deleted(web: Web, anna: Program) -> None:
+    visitors = [web.signed_in(ANNA) for _ in range(2)]
+    found = anna.get("/sign-ins").json["sign_ins"]
+
+    one = anna.send("DELETE", f"/sign-ins/{found[0]['id']}")
+    again = anna.send("DELETE", f"/sign-ins/{found[0]['id']}")
+    rest = anna.send("DELETE", "/sign-ins")
+
+    assert [(one["kind"], one["address"]) for one in found] == [("options", "192.0.2.7")] * 2
+    assert (one.json, again.status, rest.json) == ({"deleted": 1, "kept": 0}, 404, {"deleted": 1, "kept": 0})
+    assert [visitor.get("/reception").status for visitor in visitors] == [303, 303]
+
+
+def test_who_changed_what_is_told(web: Web, server: Program) -> None:
+    server.send("PATCH", "/account", {"antispam": "off"})
+
+    (change,) = server.get("/changes").json["changes"]
+
+    assert (change["actor"], change["key"], change["old"], change["new"]) == (
+        "webmail",
+        "antispam",
+        None,
+        "off",
+    )
+    assert "by you, in the webmail" in web.signed_in(ANNA).get("/my-data/history").text
+
+
+def test_all_that_is_kept_is_handed_out(web: Web, anna: Program) -> None:
+    answer = anna.get("/export")
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(answer.octets)) as archive:
+        assert json.loads(archive.read("manifest.json"))["account"] == ANNA
+
+
+def test_an_erasure_needs_the_address_and_ends_the_token(web: Web, anna: Program) -> None:
+    refused = anna.send("POST", "/erasure", {"address": "bob@example.org"})
+    done = anna.send("POST", "/erasure", {"address": ANNA})
+
+    assert (refused.status, done.status) == (422, 202)
+    assert done.json == {"address": ANNA, "status": "erased"}
+    assert anna.get("/account").status == 401
+
+
+def test_the_notice_is_in_the_language_that_is_asked_for(anna: Program) -> None:
+    answer = anna.get("/notice?language=fr").json
+
+    assert answer["language"] == "fr"
+    assert answer["text"].startswith("# ")
 
 
 def test_an_account_is_restricted_closed_and_opened_again(anna: Program) -> None:
@@ -393,5 +446,5 @@ def test_each_call_is_described_and_documented(web: Web) -> None:
     assert found["openapi"] == "3.1.0"
     for call in CALLS:
         assert found["paths"][call.path][call.method.lower()]["operationId"] == call.name
-        assert f"| `{call.method} {call.path}` |" in text
+        assert f"`{call.method} {call.path}`" in text
     assert sum(map(len, found["paths"].values())) == len(CALLS)

@@ -37,7 +37,10 @@ CHECKS = [
     unsupported_method,
 ]
 
-KNOWN = {"ticket": "01KAR6FVC0ZZZZZZZZZZZZZZZZ"}  # identifiers of what is there
+KNOWN = {
+    "ticket": "01KAR6FVC0ZZZZZZZZZZZZZZZZ",
+    "sign_in": "01KAR6FVC0ZZZZZZZZZZZZZZZY",
+}  # identifiers of what may be there
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -101,10 +103,17 @@ def answers(program: Program, call: Call, ids: Mapping[str, str]) -> Iterator[Pa
 
 def told(page: Page, ids: Mapping[str, str]) -> tuple[int, str]:
     """Return what an answer says, but for the identifiers that were in the question, and forms' tokens."""
-    text = TOKEN.sub("", page.text) + page.location
+    text = TOKEN.sub("", _unpacked(page)) + page.location
     for one in ids.values():
         text = text.replace(one, "")
     return page.status, text
+
+
+def _unpacked(page: Page) -> str:
+    if page.headers.get("content-type") != "application/zip":
+        return page.text
+    with zipfile.ZipFile(io.BytesIO(page.octets)) as archive:
+        return "".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
 
 
 def check(

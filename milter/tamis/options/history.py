@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tamis.desk import records
 from tamis.desk.passwords import KEY as PASSWORD
-from tamis.desk.records import OPERATOR, Object
+from tamis.desk.records import OPERATOR, WEBMAIL, Object
 from tamis.desk.tokens import KEY as TOKEN
 from tamis.options.filters import FILTERS
 from tamis.options.pool import Clerk
@@ -27,6 +27,7 @@ SAID = 5  # senders that are named of those that were added, or removed
 
 BY: Mapping[str, str] = {
     USER: text("by you"),
+    WEBMAIL: text("by you, in the webmail"),
     OPERATOR: text("by your provider"),
     TAMIS: text("by the filter itself"),
 }

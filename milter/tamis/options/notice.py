@@ -33,15 +33,22 @@ class Notice:
 
     def __init__(self, config: Config) -> None:
         self._terms = Terms.of(config)
-        self._made: dict[str, tuple[int, Sequence[Block]]] = {}
+        self._made: dict[str, tuple[int, Sequence[str]]] = {}
 
     def blocks(self, clerk: Clerk, language: str, *, now: int) -> Sequence[Block]:
         """Return the notice in a language."""
+        return [_block(one) for one in self._sections(clerk, language, now)]
+
+    def markdown(self, clerk: Clerk, language: str, *, now: int) -> str:
+        """Return the same as a text."""
+        return "\n\n".join(self._sections(clerk, language, now)) + "\n"
+
+    def _sections(self, clerk: Clerk, language: str, now: int) -> Sequence[str]:
         time, made = self._made.get(language, (0, ()))
         if not time <= now < time + FRESH:
             with clerk.database.reading() as connection:
                 since = memory.since(connection, self._terms)
-            made = [_block(one) for one in sections(self._terms, Speech(language), since=since, now=now)]
+            made = list(sections(self._terms, Speech(language), since=since, now=now))
             self._made[language] = (now, made)
         return made
 

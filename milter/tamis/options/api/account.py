@@ -129,9 +129,12 @@ async def _carry_out(asked: Asked, act: status.Act) -> BaseModel:
         return _account(shown_of(asked, clerk))
 
     try:
-        return await asked.work(carry_out)
+        found = await asked.work(carry_out)
     except NoAccount:
         raise Refused(HTTPStatus.CONFLICT, "The address has no account, or it was erased.") from None
+    if asked.notify:
+        asked.site.errands.tell(now=asked.now)
+    return found
 
 
 def shown_of(asked: Asked, clerk: Clerk) -> Shown:

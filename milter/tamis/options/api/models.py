@@ -31,7 +31,7 @@ Pattern = Annotated[
 Patterns = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
 
 
-Cursor = Annotated[str, Field(pattern=f"^(?:{ID}|)$", description="A ticket's ID")]
+Cursor = Annotated[str, Field(pattern=f"^(?:{ID}|)$", description="The ID of a record")]
 
 
 class Sent(BaseModel):
@@ -196,6 +196,79 @@ class Correction(Sent):
 
     meaning: Meaning
     reach: Reach
+
+
+class SignIn(BaseModel):
+    """A sign-in to the account."""
+
+    id: str
+    time: Time
+    kind: str
+    address: Annotated[str | None, Field(description="The client's")]
+
+
+class SignIns(BaseModel):
+    """Some sign-ins, newest first."""
+
+    sign_ins: list[SignIn]
+    older: Annotated[str | None, Field(description="Ask with it as before for those that follow")]
+
+
+class Deleted(BaseModel):
+    """What became of records that were to be deleted."""
+
+    deleted: int
+    kept: Annotated[int, Field(description="Have to stay on record for now")]
+
+
+class Change(BaseModel):
+    """A change of a setting, or of what else is set about the account."""
+
+    id: str
+    time: Time
+    actor: str
+    key: str
+    old: Any
+    new: Any
+
+
+class Changes(BaseModel):
+    """Some changes, newest first."""
+
+    changes: list[Change]
+    older: Annotated[str | None, Field(description="Ask with it as before for those that follow")]
+
+
+class Before(Sent):
+    """Where to go on."""
+
+    before: Cursor = ""
+
+
+class Confirmation(Sent):
+    """That it is meant: the account's own address."""
+
+    address: Annotated[str, Field(max_length=254)]
+
+
+class Erasing(BaseModel):
+    """That an erasure has begun."""
+
+    address: str
+    status: str
+
+
+class Speaking(Sent):
+    """In which language."""
+
+    language: Annotated[str, Field(max_length=20, description="en, fr; the best there is for others")] = ""
+
+
+class Notice(BaseModel):
+    """The privacy notice."""
+
+    language: str
+    text: Annotated[str, Field(description="Markdown")]
 
 
 LIST_NAMES = tuple(key.rpartition(".")[2] for key in LISTS)
