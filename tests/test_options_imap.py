@@ -38,6 +38,21 @@ def test_who_has_the_mailboxs_password_signs_in(tmp_path: Path, tls: str, plain:
     assert server.asked == ["anna@example.org", "anna@example.org"]
 
 
+def test_an_erasure_wants_the_mailboxs_password(tmp_path: Path) -> None:
+    right = PASSWORDS["anna@example.org"]
+    with ImapServer(tmp_path, PASSWORDS) as server, running(tmp_path, configured(server)) as web:
+        visitor = web.visitor()
+        visitor.sign_in("anna@example.org", right)
+
+        wrong = visitor.change("/my-data/erasure", {"confirm": "anna@example.org"})
+        server.answer = b"NO [UNAVAILABLE] database away"
+        away = visitor.change("/my-data/erasure", {"confirm": right})
+
+    assert (wrong.status, away.status) == (422, 503)
+    assert "This is not the password that you sign in with." in wrong.text
+    assert "Passwords cannot be checked now." in away.text
+
+
 def test_passwords_are_of_any_letters(tmp_path: Path) -> None:
     with ImapServer(tmp_path, PASSWORDS) as server, running(tmp_path, configured(server)) as web:
         assert web.visitor().sign_in("bob@example.org", PASSWORDS["bob@example.org"]).status == 303

@@ -20,6 +20,7 @@ from tests.stores import NOON, keep, make_ticket, stored, until
 from tests.visitor import PASSWORD, Page, Visitor
 from tests.web import Web, running
 
+from tamis.desk.export import write
 from tamis.judgement import milliseconds_now
 from tamis.options.my_data import TITLES
 from tamis.retention.classes import RecordClass
@@ -84,31 +85,28 @@ def test_all_of_it_is_exported_and_nothing_of_others(web: Web) -> None:
     assert BOB.encode() not in b"".join(archive.read(name) for name in archive.namelist())
 
 
-def test_an_export_leaves_no_file(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_export_at_a_time_is_on_its_way_and_has_no_name(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     visitor = web.signed_in()
-
-    for _ in range(2):  # the first is over
-        assert send(visitor, "/my-data/export").status == 200
-
-    assert list(folder.iterdir()) == []
-
-
-def test_one_export_at_a_time_is_on_its_way(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    visitor, seen = web.signed_in(), []
     token = visitor.get("/my-data").token
+    seen: list[tuple[Page, list[Path]]] = []
 
-    def again(*given: Any, **named: Any) -> dict[str, int]:
-        seen.append(visitor.post("/my-data/export", {"token": token}))
-        return {}
+    def writing(*given: Any, **named: Any) -> dict[str, int]:
+        counts = write(*given, **named)
+        seen.append((visitor.post("/my-data/export", {"token": token}), list(folder.iterdir())))
+        return counts
 
-    monkeypatch.setattr("tamis.desk.export.write", again)
-    assert visitor.post("/my-data/export", {"token": token}).status == 200
+    monkeypatch.setattr("tamis.desk.export.write", writing)
+    for _ in range(2):
+        assert visitor.post("/my-data/export", {"token": token}).octets.startswith(b"PK")
 
-    assert seen[0].status == 429
-    assert "An export is still on its way." in seen[0].text
+    for second, files in seen:
+        assert (second.status, files) == (429, [])
+        assert "An export is still on its way." in second.text
 
 
 def test_restriction_is_begun_and_ended(web: Web, tamis: Tamis) -> None:
