@@ -335,7 +335,7 @@ def test_check_tells_version_and_way(config: Config) -> None:
     found = parts.check_store(config)
 
     assert found.startswith(f"{config.store.url.partition('?')[0]}?host=")
-    assert found.endswith(" on a unix socket, 1 accounts") and " schema 6, PostgreSQL 15." in found
+    assert found.endswith(" on a unix socket, 1 accounts") and " schema 7, PostgreSQL 15." in found
 
 
 def test_check_finds_a_database_that_takes_no_writes(config: Config, with_tables: PostgreSQL) -> None:
