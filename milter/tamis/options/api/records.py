@@ -91,7 +91,7 @@ async def erase(asked: Asked) -> BaseModel:
 
     def begin(clerk: Clerk) -> None:
         with clerk.database.writing() as connection:
-            erasure.begin(connection, asked.account, now=asked.now)
+            erasure.begin(connection, asked.account, notify=asked.notify, now=asked.now)
 
     await asked.work(begin)
     asked.site.errands.erase(asked.account, now=asked.now)
