@@ -55,11 +55,7 @@ def taken(chromium: Browser, url: str, folder: Path, language: str) -> Iterator[
     tour.sign_in(signed_in, url, USER, PASSWORD)
     tour.sign_in_operator(signed_in, url, OPERATOR, PASSWORD)
     anybody = _context(chromium, language)
-    pages = [
-        (signed_in, name, path)
-        for start in tour.STARTS
-        for name, path in tour.paths(signed_in.request, url, ROUTES, start).items()
-    ]
+    pages = [(signed_in, name, path) for name, path in tour.paths(signed_in.request, url, ROUTES).items()]
     pages += [(anybody, one.name, one.path) for one in ROUTES if one.who is For.ANYBODY]
     pages.append((anybody, "nowhere", "/nowhere"))
     for context, name, path in pages:

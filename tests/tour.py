@@ -36,14 +36,14 @@ def _send(context: BrowserContext, url: str, fields: Mapping[str, str], leads_to
     page.close()
 
 
-def paths(request: APIRequestContext, url: str, routes: Sequence[Route], start: str) -> Mapping[str, str]:
-    """Return a path to each page that links lead to from the one at a path, by the names of routes.
+def paths(request: APIRequestContext, url: str, routes: Sequence[Route]) -> Mapping[str, str]:
+    """Return a path to each page that links lead to, by the names of routes, for who is signed in as both.
 
     What is no page of HTML, such as a file, has none.
     """
     found: dict[str, str] = {}
-    seen = {start}
-    waiting = deque([start])
+    seen = set(STARTS)
+    waiting = deque(STARTS)
     while waiting:
         path = waiting.popleft()
         answer = request.get(url + path)
