@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.web import Web, running
 
 from tamis.checks.rules.catalogue import RULES
 from tamis.desk.own_mail import MOST, PAGE
+from tamis.retention.fields import Field
 from tamis.store import pseudonyms, tickets
 from tamis.store.database import Database
 from tamis.ticket import DAY, Action, Means, OutgoingChecks, Ticket
@@ -64,6 +66,17 @@ def test_a_message_tells_all_that_was_found_and_done(web: Web) -> None:
     assert "Antispam Spam: 7.3 points, and for you spam began at 5.0." in text
     assert RULES["LINK_TEXT_MISMATCH"].about in text
     assert "<1@example.net>" in text
+
+
+def test_what_else_the_operator_has_tickets_hold_is_shown(web: Web) -> None:
+    more = ((Field.SUBJECT, "Lunch <b>"), (Field.SIZE, 12_345), (Field.CLIENT_ADDRESS, "192.0.2.9"))
+    ticket = replace(came(), more=more)
+    visitor = web.signed_in()
+
+    text = told(web, ticket, visitor)
+
+    assert "Subject Lunch <b> Size 13 kB Address of the computer that it came from 192.0.2.9" in text
+    assert "bob@example.net Lunch <b> · Delivered" in plain(visitor.get("/mail"))
 
 
 def test_each_page_names_whose_it_is(web: Web) -> None:

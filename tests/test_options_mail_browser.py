@@ -10,6 +10,7 @@ from tests.servers import mail
 from tests.servers.chromium import new_context
 from tests.servers.provider import Provider, sign_in
 from tests.stores import write_settings
+from tests.test_options_accessible import violations
 
 from tamis import config as configuration
 
@@ -102,6 +103,27 @@ def test_the_next_message_is_what_its_sender_was_said_to_send(
     expect(page.get_by_role("status")).to_contain_text("@example.net is now on the list")
 
     provider.send_until(address, raw, **wanted)
+
+
+def test_what_was_put_right_and_what_was_mistyped_shut_nobody_out(
+    chromium: Browser, provider: Provider
+) -> None:
+    address = provider.account()
+    provider.send(address, mail.letter())
+    context = new_context(chromium, script=True)  # axe-core needs it
+    page = context.new_page()
+    sign_in(page, provider, address)
+    open_message(page, SENDER)
+
+    page.get_by_role("button", name="This is spam").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    found = violations(page)
+    page.goto(f"{provider.options.url}/mail?day=soon")
+    expect(page.get_by_role("alert")).to_be_visible()
+    found += violations(page)
+    context.close()
+
+    assert found == []
 
 
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(chromium: Browser, provider: Provider) -> None:

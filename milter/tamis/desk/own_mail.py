@@ -21,8 +21,8 @@ from tamis.store.tickets import Query
 from tamis.ticket import Action, Direction, time_of
 
 PAGE = 25  # tickets
-MOST = 400  # that are looked at for a page; where few are wanted the next page goes on
-AT_ONCE = 200  # that are fetched for it
+MOST = 300  # that are looked at for a page; where few are wanted the next page goes on
+AT_ONCE = 150  # that are fetched for it
 
 Object = Mapping[str, Any]
 Row: TypeAlias = tuple[str, str]

@@ -120,6 +120,7 @@ class Line:
     day: str
     minute: str
     who: Markup
+    subject: str  # "" where tickets do not hold it
     done: Markup
     tags: Sequence[Markup]
 
@@ -162,6 +163,7 @@ class Told:
             self._language.day(time),
             self._language.minute(time),
             self.to(seen) if seen.is_sent else self.sender(seen),
+            seen.ticket.get(Field.SUBJECT) or "",
             Markup(" · ").join(dict.fromkeys(done)),
             [self._say(TAGS[word]) for word in dict.fromkeys(words) if word in TAGS],
         )
