@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 from tests.own_tickets import ANNA, came, outcome, sent, spam
-from tests.stores import NOON, keep, make_config, on_every_store, write_settings
+from tests.stores import NOON, keep, make_config, on_every_store, other, write_settings
 
 from tamis.config import Config
 from tamis.desk import own_mail, settings
@@ -230,6 +230,22 @@ def test_tickets_with_pseudonyms_are_still_found(tmp_path: Path) -> None:
     assert ids(page) == [newer.id, ticket.id]
     assert pseudonyms.is_pseudonym(page.seen[1].ticket["sender"])
     assert page.seen[1].own[0]["address"] == ANNA
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"id": 1}', b"[]", b'"\xff', b"[" * 100_000])
+def test_a_ticket_that_somebody_has_made_unreadable_hides_no_other(
+    tmp_path: Path, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config(tmp_path)
+    broken, whole = came(time=NOON - MINUTE), came()
+    keep(config, [broken, whole])
+    with other(config) as connection:
+        connection.execute("UPDATE ticket SET body = ? WHERE id = ?", (body, broken.id))
+
+    assert ids(look(config)) == [whole.id]
+    with reading(config) as connection:
+        assert own_mail.one(connection, ANNA, broken.id) is None
+    assert f"see `tamis tickets verify`: {broken.id}" in caplog.text
 
 
 def threshold(config: Config, ticket: Ticket, *, now: int = NOON + DAY) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,19 +18,18 @@ from tamis.preferences import THRESHOLD, Value, effective
 from tamis.retention.classes import Clock, RecordClass
 from tamis.retention.rules import LEAD, Bound
 from tamis.store import changes, pseudonyms, settings, tickets
-from tamis.store.tickets import Query
+from tamis.store.tickets import Query, Stored, Unreadable
 from tamis.ticket import Action, Direction, time_of
+
+log = logging.getLogger(__name__)
 
 PAGE = 25  # tickets
 MOST = 300  # that are looked at for a page; where few are wanted the next page goes on
 AT_ONCE = 150  # that are fetched for it
 
 Object = Mapping[str, Any]
-Row: TypeAlias = tuple[str, str]
-"""A ticket's ID and its JSON."""
-
-Fetch: TypeAlias = Callable[[str, int], Sequence[Row]]
-"""Returns so many rows beyond the last one's ID, which is "" at the start."""
+Fetch: TypeAlias = Callable[[str, int], Sequence[Stored]]
+"""Returns so many tickets beyond the last one's ID, which is "" at the start."""
 
 
 class Kind(StrEnum):
@@ -64,8 +64,12 @@ FOUND: Mapping[str, Kind] = {
     "list": Kind.LIST,
 }
 # By what a ticket's JSON shows that it may be one of a kind.
-WORDS: Mapping[Kind, Sequence[str]] = {
-    kind: [word for word, one in {**DONE, **FOUND, Direction.OUTGOING: Kind.SENT}.items() if one is kind]
+WORDS: Mapping[Kind, Sequence[bytes]] = {
+    kind: [
+        f'"{word}"'.encode()
+        for word, one in {**DONE, **FOUND, Direction.OUTGOING: Kind.SENT}.items()
+        if one is kind
+    ]
     for kind in Kind
 }
 
@@ -135,14 +139,14 @@ def look(connection: Connection, account: str, wanted: Wanted, *, before: str = 
     query = Query(account, since=wanted.since, until=wanted.until)
     if after:
 
-        def following(last: str, most: int) -> Sequence[Row]:
+        def following(last: str, most: int) -> Sequence[Stored]:
             return tickets.next_ones(connection, query, after=last or after, most=most)
 
         there = _walk(connection, account, wanted, following)
         if not there.is_end:
             return Page(there.found[::-1], older=there.first, newer=there.last)
 
-    def preceding(last: str, most: int) -> Sequence[Row]:
+    def preceding(last: str, most: int) -> Sequence[Stored]:
         return tickets.newest(connection, query, before=last or ("" if after else before), most=most)
 
     here = _walk(connection, account, wanted, preceding)
@@ -152,11 +156,8 @@ def look(connection: Connection, account: str, wanted: Wanted, *, before: str = 
 
 def one(connection: Connection, account: str, ticket_id: str) -> Seen | None:
     """Return a ticket, None where the account has none of this ID."""
-    text = tickets.one(connection, account, ticket_id)
-    if text is None:
-        return None
-    _, pseudonym = pseudonyms.names(connection, account)
-    return _seen(text, account, pseudonym)
+    found = tickets.one(connection, account, ticket_id)
+    return None if found is None else _read(found, _view(connection, account))
 
 
 def threshold(
@@ -181,31 +182,47 @@ def threshold(
 
 
 def _walk(connection: Connection, account: str, wanted: Wanted, fetch: Fetch) -> Look:
-    _, pseudonym = pseudonyms.names(connection, account)
+    show = _view(connection, account)
     at_once = PAGE + 1 if wanted.is_all else AT_ONCE  # one more tells whether it is the end
     found: list[Seen] = []
     first = last = ""
     looked = 0
     while looked < MOST:
-        texts = fetch(last, at_once)
-        for ticket_id, text in texts:
+        some = fetch(last, at_once)
+        for stored in some:
             if len(found) == PAGE:
                 return Look(found, first, last, False)
-            last = ticket_id
+            last = stored.id
             first = first or last
-            if _may_be_wanted(text, wanted):
-                seen = _seen(text, account, pseudonym)
-                if _is_wanted(seen, wanted):
-                    found.append(seen)
-        looked += len(texts)
-        if len(texts) < at_once:
+            seen = _read(stored, show) if _may_be_wanted(stored.body, wanted) else None
+            if seen is not None and _is_wanted(seen, wanted):
+                found.append(seen)
+        looked += len(some)
+        if len(some) < at_once:
             return Look(found, first, last, True)
     return Look(found, first, last, False)
 
 
-def _seen(text: str, account: str, pseudonym: str) -> Seen:
-    whole = reveal(json.loads(text), account, pseudonym)
-    return Seen(view(whole, account), whole["sender_account"] == account, _answer(whole))
+def _view(connection: Connection, account: str) -> Callable[[Object], Seen]:
+    _, pseudonym = pseudonyms.names(connection, account)
+
+    def show(ticket: Object) -> Seen:
+        whole = reveal(ticket, account, pseudonym)
+        seen = Seen(view(whole, account), whole["sender_account"] == account, _answer(whole))
+        seen.kinds()  # while it is noticed that something is missing
+        return seen
+
+    return show
+
+
+def _read(stored: Stored, show: Callable[[Object], Seen]) -> Seen | None:
+    """Return a ticket, None where somebody has made it unreadable, which must not hide the others."""
+    try:
+        (seen,) = tickets.read([stored], show)
+    except Unreadable as error:
+        log.error("%s", error)
+        return None
+    return seen
 
 
 def _answer(ticket: Object) -> Action:
@@ -216,11 +233,11 @@ def _answer(ticket: Object) -> Action:
     return Action.TEMPFAIL if actions == {Action.TEMPFAIL} else Action.DELIVER
 
 
-def _may_be_wanted(text: str, wanted: Wanted) -> bool:
+def _may_be_wanted(body: bytes, wanted: Wanted) -> bool:
     """Tell at a glance whether a ticket's JSON is worth reading, as of most that is not."""
-    if wanted.sender.isascii() and json.dumps(wanted.sender)[1:-1].lower() not in text.lower():
+    if wanted.sender.isascii() and json.dumps(wanted.sender)[1:-1].lower().encode() not in body.lower():
         return False
-    return wanted.kind is None or any(f'"{word}"' in text for word in WORDS[wanted.kind])
+    return wanted.kind is None or any(word in body for word in WORDS[wanted.kind])
 
 
 def _is_wanted(seen: Seen, wanted: Wanted) -> bool:

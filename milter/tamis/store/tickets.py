@@ -134,25 +134,26 @@ def read(found: Iterable[Stored], show: Callable[[dict[str, Any]], One]) -> Iter
         raise Unreadable(unreadable)
 
 
-def newest(connection: Connection, query: Query, *, before: str, most: int) -> Sequence[tuple[str, str]]:
-    """Return the newest tickets before an ID ("": of all), newest first: their IDs and JSON objects."""
-    return _texts(connection, _page(connection, query, Part(before=before, order=desc, most=most)))
+def newest(connection: Connection, query: Query, *, before: str, most: int) -> Sequence[Stored]:
+    """Return the newest tickets before an ID ("": of all), newest first."""
+    return _stored(connection, _page(connection, query, Part(before=before, order=desc, most=most)))
 
 
-def next_ones(connection: Connection, query: Query, *, after: str, most: int) -> Sequence[tuple[str, str]]:
+def next_ones(connection: Connection, query: Query, *, after: str, most: int) -> Sequence[Stored]:
     """Return the tickets that follow an ID likewise, oldest first."""
-    return _texts(connection, _page(connection, query, Part(after, most=most)))
+    return _stored(connection, _page(connection, query, Part(after, most=most)))
 
 
-def _texts(connection: Connection, page: Executable) -> Sequence[tuple[str, str]]:
-    return [(row.id, row.body.decode(errors="replace")) for row in connection.execute(page)]
+def _stored(connection: Connection, page: Executable) -> Sequence[Stored]:
+    return [Stored(row.id, row.body) for row in connection.execute(page)]
 
 
-def one(connection: Connection, account: str, ticket_id: str) -> str | None:
-    """Return the JSON object of a ticket, None where there is none that is about an account (lower case)."""
-    statement = select(ticket.c.body).join(ticket_account, ticket_account.c.ticket == ticket.c.id)
+def one(connection: Connection, account: str, ticket_id: str) -> Stored | None:
+    """Return a ticket, None where there is none of this ID that is about an account (lower case)."""
+    statement = select(ticket.c.id, dialect.octets(connection, ticket.c.body))
+    statement = statement.join(ticket_account, ticket_account.c.ticket == ticket.c.id)
     mine = ticket_account.c.account.in_(pseudonyms.names(connection, account))
-    return connection.execute(statement.where(mine, ticket_account.c.ticket == ticket_id)).scalars().first()
+    return next(iter(_stored(connection, statement.where(mine, ticket_account.c.ticket == ticket_id))), None)
 
 
 def about(
