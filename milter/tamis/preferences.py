@@ -95,8 +95,8 @@ DEFAULTS: Mapping[str, Value] = {
 
 MAX_THRESHOLD = 1000.0  # bits; as much as GTUBE has, which is always spam
 MAX_PATTERNS = 2000  # in one list of one account
-LABELS = r"[^\s@,;<>\"()*.]+(?:\.[^\s@,;<>\"()*.]+)+"
-PATTERN = re.compile(rf"[^\s@,;<>\"()*]+@{LABELS}|@(?:\*\.)?{LABELS}")
+LABELS = r"[^\s\x00-\x1f\x7f@,;<>\"()*.]+(?:\.[^\s\x00-\x1f\x7f@,;<>\"()*.]+)+"
+PATTERN = re.compile(rf"[^\s\x00-\x1f\x7f@,;<>\"()*]+@{LABELS}|@(?:\*\.)?{LABELS}")
 SEPARATORS = re.compile(r"[\s,]+")
 
 

@@ -8,10 +8,12 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tamis.service.systemd import notify
@@ -61,6 +63,20 @@ class Patient(H11Protocol):
             self._late = None
 
 
+class Framed:
+    """Refuses requests whose end can be seen in two places: a proxy may see the other one (RFC 9112, 6.1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        app = self._app
+        if {b"transfer-encoding", b"content-length"} <= {name for name, _ in scope["headers"]}:
+            app = PlainTextResponse(status_code=HTTPStatus.BAD_REQUEST, headers={"connection": "close"})
+        await app(scope, receive, send)
+
+
 class Server(uvicorn.Server):
     """Tells systemd when it is ready, and ends without a signal of its own."""
 
@@ -86,7 +102,7 @@ async def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what clients send wrongly is theirs
     config = uvicorn.Config(
-        app,
+        Framed(app),
         http=Patient,
         ws="none",
         lifespan="off",
