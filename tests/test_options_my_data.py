@@ -16,7 +16,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import insert
 from tests.commands import Tamis
-from tests.stores import NOON, keep, make_ticket, stored, until
+from tests.stores import NOON, keep, make_ticket, other, stored, until
 from tests.visitor import PASSWORD, Page, Visitor
 from tests.web import Web, running
 
@@ -107,6 +107,22 @@ def test_one_export_at_a_time_is_on_its_way_and_has_no_name(
     for second, files in seen:
         assert (second.status, files) == (429, [])
         assert "An export is still on its way." in second.text
+
+
+def test_an_export_that_cannot_be_made_is_told_and_another_may_be_asked_for(
+    web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(web.config, [to(ANNA)])
+    visitor = web.signed_in()
+    with other(web.config) as others:
+        others.execute("UPDATE ticket SET body = '{'")
+
+    pages = [send(visitor, "/my-data/export") for _ in range(2)]
+
+    assert [page.status for page in pages] == [500, 500]
+    assert all("Your export cannot be made at present." in page.text for page in pages)
+    assert "export not made error=1 tickets cannot be read" in caplog.text
+    assert ANNA not in caplog.text
 
 
 def test_restriction_is_begun_and_ended(web: Web, tamis: Tamis) -> None:

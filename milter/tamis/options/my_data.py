@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,7 +22,10 @@ from tamis.retention.due import Owner
 from tamis.store import owners
 from tamis.store.changes import USER
 from tamis.store.extent import Extent
+from tamis.store.tickets import Unreadable
 from tamis.words.catalogue import text
+
+log = logging.getLogger(__name__)
 
 TITLES: Mapping[RecordClass, str] = {
     RecordClass.ACCOUNT: text("Your account and settings"),
@@ -30,6 +34,8 @@ TITLES: Mapping[RecordClass, str] = {
     RecordClass.SETTING_CHANGE: text("Changes of your settings"),
     RecordClass.CONSENT: text("What you agreed to"),
 }
+BUSY = text("An export is still on its way. Wait until it is there, then ask for the next.")
+NOT_MADE = text("Your export cannot be made at present. It is noted for your provider; nothing is lost.")
 DONE: Mapping[str, str] = {
     Act.CLOSE: text("Your account is closed."),
     Act.REOPEN: text("Your account is open again, as it was."),
@@ -70,7 +76,10 @@ async def export(visit: Visit) -> Response:
     try:
         return await visit.site.exports.make(visit.account, now=visit.now)
     except Busy:
-        return _page(visit, await read(visit), is_busy=True, status=HTTPStatus.TOO_MANY_REQUESTS)
+        return _page(visit, await read(visit), problem=BUSY, status=HTTPStatus.TOO_MANY_REQUESTS)
+    except (Unreadable, OSError) as error:
+        log.error("export not made error=%s", error)  # IDs, or what is wrong with the disk
+        return _page(visit, await read(visit), problem=NOT_MADE, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 async def restrict(visit: Visit) -> Response:
@@ -99,7 +108,7 @@ async def _carry_out(visit: Visit, act: Act) -> Response:
     return visit.go("my-data", f"done={act}")
 
 
-def _page(visit: Visit, data: Data, *, is_busy: bool = False, status: int = HTTPStatus.OK) -> Response:
+def _page(visit: Visit, data: Data, *, problem: str = "", status: int = HTTPStatus.OK) -> Response:
     rules = visit.site.config.rules
     speech = Speech(visit.language.name)
     values = {
@@ -112,7 +121,7 @@ def _page(visit: Visit, data: Data, *, is_busy: bool = False, status: int = HTTP
         "owner": data.owner,
         "if_closed": outlook.if_closed(data.records, data.owner, rules, now=visit.now),
         "notify": visit.site.config.notices.is_on,
-        "is_busy": is_busy,
+        "problem": problem,
         "done": DONE.get(visit.request.query_params.get("done", ""), ""),
     }
     return visit.page("my_data.html", values, status=status)
