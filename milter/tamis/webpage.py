@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -82,6 +83,7 @@ class Options(Section):
     time_zone: str = "UTC"
     contact: str = ""
     frame_ancestors: tuple[str, ...] = Field(default=(), strict=False)
+    metrics: str = ""
     imap: Imap = Imap()
     header: Header = Header()
     link: Link = Link()
@@ -105,6 +107,11 @@ class Options(Section):
             expected = " or ".join(f'"{one}"' for one in languages())
             raise ValueError(f'expected {expected}, got "{value}"')
         return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics(cls, value: str) -> str:
+        return value and str(address.parse(value))
 
     @field_validator("time_zone")
     @classmethod
@@ -143,6 +150,11 @@ class Options(Section):
     def prefix(self) -> str:
         """The path that all of the page's paths begin with, without a slash at its end."""
         return urlsplit(self.url).path
+
+    @property
+    def watched(self) -> Sequence[str]:
+        """Where Prometheus is told, if anywhere."""
+        return (self.metrics,) if self.metrics else ()
 
     @property
     def is_secure(self) -> bool:

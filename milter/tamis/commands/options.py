@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import socket
 import sys
+from collections.abc import Iterator
 
 import uvloop
 from argon2 import PasswordHasher
@@ -14,11 +16,14 @@ from tamis import address, sockets
 from tamis import config as configuration
 from tamis.commands import options_operator, options_token
 from tamis.commands.arguments import Subparsers, common
+from tamis.desk.gauges import metrics_files
 from tamis.judgement import milliseconds_now
 from tamis.options import making, server
+from tamis.options.counts import Counted, Counts, Told
 from tamis.passwords import Passwords
 from tamis.service import logs, parts
 from tamis.service.limits import forbid_dumps
+from tamis.webpage import Options
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +46,28 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up()
     parts.prepare_store(config)
     forbid_dumps()
-    try:
-        with sockets.reserved(where):
-            listener = sockets.listen(where)
-        sockets.permit(where, mode=options.socket_mode, group=options.socket_group, table="options")
-    except OSError as error:
-        print(f"tamis: {error}", file=sys.stderr)
-        return 2
-    with contextlib.closing(listener):
-        with making.made(config, Passwords(PasswordHasher()), now=milliseconds_now) as app:
-            log.info("web page on %s sign_in=%s", where, ",".join(options.sign_in))
-            uvloop.run(server.serve(app, listener))
-        sockets.remove(where)
+    with contextlib.ExitStack() as opened:
+        try:
+            listener = opened.enter_context(_opened(where, options))
+            watched = [opened.enter_context(_opened(address.parse(one), options)) for one in options.watched]
+        except OSError as error:
+            print(f"tamis: {error}", file=sys.stderr)
+            return 2
+        counts = Counts()
+        told = Told(counts, metrics_files(config.metrics.file))
+        app = opened.enter_context(making.made(config, Passwords(PasswordHasher()), now=milliseconds_now))
+        log.info("web page on %s sign_in=%s", where, ",".join(options.sign_in))
+        uvloop.run(server.serve(Counted(app, counts), listener, [(told, one) for one in watched]))
     log.info("stopped")
     return 0
+
+
+@contextlib.contextmanager
+def _opened(where: address.Address, options: Options) -> Iterator[socket.socket]:
+    """Lend a socket that takes connections; raise OSError."""
+    with sockets.reserved(where):
+        listener = sockets.listen(where)
+    with contextlib.closing(listener):
+        sockets.permit(where, mode=options.socket_mode, group=options.socket_group, table="options")
+        yield listener
+    sockets.remove(where)

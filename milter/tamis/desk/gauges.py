@@ -41,6 +41,11 @@ def beside(file: str) -> Path:
     return path.with_name(f"{path.stem}-purge{path.suffix}")
 
 
+def metrics_files(file: str) -> Sequence[Path]:
+    """Return metrics.file and that of purges, none where metrics are off."""
+    return (Path(file), beside(file)) if file else ()
+
+
 def write(file: Path, left: Sequence[Oldest], *, finished: int) -> None:
     """Write the file; finished is a Unix time in ms. Raise OSError."""
     prometheus.replace(file, "\n".join(_lines(left, finished)) + "\n")

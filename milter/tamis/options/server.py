@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
 import h11
@@ -77,6 +77,15 @@ class Framed:
         await app(scope, receive, send)
 
 
+class Beside(uvicorn.Server):
+    """Serves as long as another one does."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the other one."""
+        yield
+
+
 class Server(uvicorn.Server):
     """Tells systemd when it is ready, and ends without a signal of its own."""
 
@@ -98,10 +107,22 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def serve(
+    app: ASGIApp, listener: socket.socket, beside: Sequence[tuple[ASGIApp, socket.socket]] = ()
+) -> None:
+    """Serve until SIGTERM or SIGINT, and other applications on sockets of theirs as long."""
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what clients send wrongly is theirs
-    config = uvicorn.Config(
+    others = [(Beside(_config(one)), where) for one, where in beside]
+    async with asyncio.TaskGroup() as serving:
+        for other, where in others:
+            serving.create_task(other.serve(sockets=[where]))
+        await Server(_config(app)).serve(sockets=[listener])
+        for other, _ in others:
+            other.should_exit = True
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
         Framed(app),
         http=Patient,
         ws="none",
@@ -115,4 +136,3 @@ async def serve(app: ASGIApp, listener: socket.socket) -> None:
         timeout_graceful_shutdown=LAST,
         h11_max_incomplete_event_size=LONGEST,
     )
-    await Server(config).serve(sockets=[listener])
