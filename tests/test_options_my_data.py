@@ -16,7 +16,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import insert
 from tests.commands import Tamis
-from tests.stores import NOON, keep, make_ticket, other, stored, until
+from tests.stores import NOON, keep, make_ticket, on_every_store, other, stored, until
 from tests.visitor import PASSWORD, Page, Visitor
 from tests.web import Web, running
 
@@ -47,6 +47,7 @@ def to(account: str, milliseconds: int = NOON - DAY) -> Ticket:
     return replace(made, recipients=(replace(made.recipients[0], address=account),))
 
 
+@on_every_store
 def test_what_is_kept_is_told_in_numbers(web: Web) -> None:
     keep(web.config, [to(ANNA, NOON - 40 * DAY), to(ANNA), to(BOB)])
 
@@ -64,6 +65,7 @@ def test_each_class_that_a_report_names_has_words() -> None:
     assert set(TITLES) == {RecordClass.ACCOUNT, *DATED}
 
 
+@on_every_store
 def test_all_of_it_is_exported_and_nothing_of_others(web: Web) -> None:
     keep(web.config, [to(ANNA), to(BOB)])
     visitor = web.signed_in(ANNA)
@@ -166,6 +168,7 @@ def test_what_a_user_did_is_on_record_as_his_own(web: Web) -> None:
     assert rows == [("user", "closed"), ("user", "restricted")]
 
 
+@on_every_store
 def test_the_history_says_who_changed_what_from_what_to_what(web: Web, tamis: Tamis) -> None:
     visitor = web.signed_in()
     tamis("account", "set", ANNA, "antispam=off", "senders.allowed=a@example.net")
@@ -244,6 +247,7 @@ OF_ANNA = """SELECT 1 FROM ticket_account WHERE account = 'anna@example.org' UNI
 SELECT 1 FROM account WHERE address = 'anna@example.org' UNION ALL SELECT 1 FROM setting"""
 
 
+@on_every_store
 def test_after_an_erasure_all_is_gone_and_everybody_signed_out(web: Web, tamis: Tamis) -> None:
     web.clock[0] = milliseconds_now() + 60_000  # beyond the time of the command
     keep(web.config, [to(ANNA), to(BOB)])

@@ -6,11 +6,12 @@ import contextlib
 from pathlib import Path
 
 from sqlalchemy import insert
-from tests.stores import NOON
+from tests.stores import NOON, on_every_store
 from tests.visitor import Page, Visitor
 from tests.web import Web, running
 
 from tamis.config import Config
+from tamis.options.sign_ins import KINDS
 from tamis.retention.period import DAY
 from tamis.store import sessions
 from tamis.store.database import Database
@@ -38,6 +39,11 @@ def delete(visitor: Visitor, sign_in: str) -> Page:
     return visitor.post(f"/sign-ins/{sign_in}", {"token": token})
 
 
+def test_each_kind_has_words() -> None:
+    assert set(KINDS) == set(Kind)
+
+
+@on_every_store
 def test_sign_ins_are_shown_with_date_type_and_address_newest_first(web: Web) -> None:
     record(web.config, ANNA, NOON - DAY)
     record(web.config, ANNA, NOON - 2 * DAY, client=None)
@@ -55,6 +61,7 @@ def test_sign_ins_are_shown_with_date_type_and_address_newest_first(web: Web) ->
     assert "Sign-ins: at most 1 month." in text
 
 
+@on_every_store
 def test_one_is_deleted(web: Web) -> None:
     (sign_in,) = record(web.config, ANNA, NOON - DAY)
     visitor = web.signed_in()
@@ -99,6 +106,7 @@ def test_all_are_deleted_and_everybody_is_signed_out(web: Web) -> None:
     assert kept(web.config) == []
 
 
+@on_every_store
 def test_other_browsers_are_signed_out_and_their_sign_ins_stay(web: Web) -> None:
     here, elsewhere, bob = web.signed_in(), web.visitor(), web.signed_in(BOB)
     elsewhere.sign_in()

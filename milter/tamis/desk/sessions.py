@@ -30,7 +30,10 @@ def delete(
 
     Whoever is still signed in by one of them is signed out, also where its record has to stay.
     """
-    found = [one["id"] for one in sign_ins(connection, address) if ids is None or one["id"] in ids]
+    if ids is None:
+        found = [one["id"] for one in sign_ins(connection, address)]
+    else:
+        found = sessions.of(connection, address, ids)
     web_sessions.end_all(connection, address, ids)
     held = owners.held(connection, [address]).get(address)
     free = [one for one in found if _may_go(one, held, rules, now)]

@@ -45,6 +45,13 @@ def is_known(connection: Connection, address: str, kind: Kind, client: str | Non
     return connection.execute(same.limit(1)).first() is not None
 
 
+def of(connection: Connection, address: str, ids: Sequence[str]) -> list[str]:
+    """Return those IDs that are of sign-ins to an account."""
+    mine = select(session.c.id).where(session.c.account == address)
+    found = (connection.execute(mine.where(session.c.id.in_(some))).scalars() for some in chunks(ids))
+    return [one for some in found for one in some]
+
+
 def remove(connection: Connection, address: str, ids: Sequence[str]) -> int:
     """Delete sign-ins of an account; return how many there were."""
     mine = delete(session).where(session.c.account == address)
