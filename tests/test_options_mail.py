@@ -281,6 +281,19 @@ def link(page: Page, name: str) -> str:
     return unescape(found[1])
 
 
+def test_another_language_shows_the_same_messages(web: Web) -> None:
+    keep(web.config, [spam(), spam("carol@example.net")])
+    visitor = web.signed_in()
+
+    page = visitor.get("/mail?sender=bob&kind=spam")
+    french = visitor.get(
+        "/mail" + re.findall(r'href="([^"]+)" lang="fr"', page.text)[0].replace("&amp;", "&")
+    )
+
+    assert '<html lang="fr">' in french.text
+    assert LINK.findall(french.text) == LINK.findall(page.text) != []
+
+
 @pytest.mark.parametrize("cursor", ["x", "0" * 25, "0" * 27, "%27", "O" * 26])
 def test_a_place_that_is_no_id_is_not_there(web: Web, cursor: str) -> None:
     visitor = web.signed_in()
