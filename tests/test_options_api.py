@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import Tamis
-from tests.stores import NOON, keep, make_ticket, other
+from tests.stores import NOON, keep, make_ticket, on_every_store, other
 from tests.web import Program, Web, running
 
 from tamis.desk.records import changes
@@ -56,6 +56,7 @@ def test_an_account_is_shown_as_the_command_shows_it(anna: Program, tamis: Tamis
     assert answer.json == wanted
 
 
+@on_every_store
 def test_settings_are_changed_as_by_the_user(web: Web, anna: Program, tamis: Tamis) -> None:
     answer = anna.send(
         "PATCH", "/account", {"antispam": "off", "antispam.mark": 6, "senders.allowed": ["@a.example"]}
@@ -178,6 +179,7 @@ def test_what_tickets_cannot_be_found_by_is_told(anna: Program, query: str) -> N
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "/" + query.partition("=")[0])
 
 
+@on_every_store
 def test_a_correction_puts_the_sender_on_a_list(web: Web, anna: Program) -> None:
     ticket = make_ticket(ANNA)
     keep(web.config, [ticket])
@@ -189,6 +191,7 @@ def test_a_correction_puts_the_sender_on_a_list(web: Web, anna: Program) -> None
     assert ("user", "senders.allowed") in {row[1:3] for row in records(web)}
 
 
+@on_every_store
 def test_sign_ins_are_listed_and_deleted(web: Web, anna: Program) -> None:
     visitors = [web.signed_in(ANNA) for _ in range(2)]
     found = anna.get("/sign-ins").json["sign_ins"]
@@ -305,6 +308,7 @@ def test_a_token_that_may_read_changes_nothing(web: Web) -> None:
     }
 
 
+@on_every_store
 def test_a_webmails_server_acts_for_the_account_that_it_names(web: Web, server: Program) -> None:
     assert server.send("PATCH", "/account", {"antispam": "off"}).json["address"] == ANNA
     server.sent["tamis-account"] = " Bob@Example.org "
@@ -394,6 +398,7 @@ def test_an_account_that_is_erased_has_no_token(web: Web, anna: Program, tamis: 
     assert anna.get("/account").status == 401
 
 
+@on_every_store
 def test_a_token_is_shown_once_and_revoked(web: Web, tamis: Tamis) -> None:
     (made,) = tamis("account", "token", ANNA, "--new", "My phone", "--scope", "change", "--json").lines
     program = web.program(ANNA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -18,7 +19,10 @@ from tamis.options.language import choose, spoken
 from tamis.options.pool import Clerk
 from tamis.retention.classes import RecordClass
 from tamis.store.owners import Status
+from tamis.store.tickets import Unreadable
 from tamis.ticket import timestamp
+
+log = logging.getLogger(__name__)
 
 PAGE = 50  # records of an answer
 
@@ -79,6 +83,11 @@ async def export(asked: Asked) -> Response:
             HTTPStatus.TOO_MANY_REQUESTS,
             "The last export is not through yet, or too many others are not.",
             headers={"retry-after": "60"},
+        ) from None
+    except (Unreadable, OSError) as error:
+        log.error("export not made error=%s", error)  # IDs, or what is wrong with the disk
+        raise Refused(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "It cannot be made at present; noted for the provider."
         ) from None
 
 
