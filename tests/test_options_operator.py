@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import Tamis
-from tests.stores import NOON, keep, make_ticket
+from tests.stores import NOON, keep, make_ticket, on_every_store
 from tests.visitor import PASSWORD, Page, Visitor
 from tests.web import CHEAP, Web, running
 
@@ -161,6 +161,7 @@ def started() -> Table:
     return table
 
 
+@on_every_store
 def test_messages_are_shown_in_the_hour_in_which_they_came(watched: Web) -> None:
     table = started()
     note(watched, table)
