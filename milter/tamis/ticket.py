@@ -70,7 +70,7 @@ class Outcome:
         if self.score is not None:
             result["score"] = self.score
         result["graymail"] = self.graymail
-        result["action"] = self.action.value
+        result["action"] = self.action
         if self.reasons is not None:
             result["reasons"] = list(self.reasons)
         if self.malware is not None:
@@ -127,14 +127,14 @@ class Ticket:
         result: dict[str, object] = {
             "id": self.id,
             "time": self.time,
-            "direction": self.direction.value,
+            "direction": self.direction,
             "mode": self.mode,
             "message_id": self.message_id,
             "queue_id": self.queue_id,
             "sender": self.sender,
             "sender_account": self.sender_account,
             "recipients": [outcome.as_json() for outcome in self.recipients],
-            "means": self.means.value,
+            "means": self.means,
         }
         if self.outgoing is not None:
             result["outgoing"] = self.outgoing.as_json()

@@ -29,7 +29,12 @@ from tamis.policy.combine import unavailable
 log = logging.getLogger(__name__)
 
 OF_A_MESSAGE = ("i", "auth_authen", "rcpt_addr")
-KEPT = frozenset((b"j", b"daemon_name", b"client_addr", *map(str.encode, OF_A_MESSAGE)))
+# The macros that are kept, by their names as MTAs write them: some write all of them in braces.
+KEPT = {
+    written.encode(): name
+    for name in ("j", "daemon_name", "client_addr", *OF_A_MESSAGE)
+    for written in (name, f"{{{name}}}")
+}
 HEADER = ord("L")  # SMFIC_HEADER
 RECIPIENT = ord("R")  # SMFIC_RCPT
 END_OF_MESSAGE = ord("E")  # SMFIC_BODYEOB
@@ -274,9 +279,9 @@ class Conversation(asyncio.Protocol):
     def _macro(self, payload: bytes) -> None:
         words = payload[1:].split(b"\0")
         for name, value in zip(words[::2], words[1::2], strict=False):
-            bare = name.strip(b"{}")
-            if bare in KEPT:
-                self._macros[bare.decode()] = cut(value)
+            kept = KEPT.get(name)
+            if kept is not None:
+                self._macros[kept] = cut(value)
 
     def _connect(self, payload: bytes) -> None:
         """Note the client; its address follows family and port."""

@@ -11,6 +11,8 @@ from tamis.message import Envelope
 from tamis.preferences import Resolution
 from tamis.ticket import Direction
 
+SWITCHES = tuple((one, one.value) for one in Filter)  # and the names of their switches
+
 
 def direction(envelope: Envelope, config: Config) -> Direction:
     """Return outgoing for authenticated, submitted and internal mail, else incoming."""
@@ -42,10 +44,10 @@ def wanted(way: Direction, resolutions: Iterable[Resolution], config: Config) ->
     """Return the filters that the operator or some recipient wants; the others do not run."""
     found: set[Filter] = set()
     if way is Direction.OUTGOING:
-        found.update(name for name in Filter if getattr(config.outgoing, name.value))
+        found.update([one for one, name in SWITCHES if getattr(config.outgoing, name)])
     for resolution in resolutions:
         for member in resolution.members:
             if way is Direction.OUTGOING and not member.local:
                 continue
-            found.update(name for name in Filter if getattr(member.preferences, name.value))
+            found.update([one for one, name in SWITCHES if getattr(member.preferences, name)])
     return frozenset(found)

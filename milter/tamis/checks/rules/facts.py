@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from tamis.mailboxes import parse_addresses
@@ -97,11 +98,17 @@ def url(target: str, shown: str) -> Url:
     """Return a link taken apart, as browsers do: backslashes are slashes, the host may be percent-encoded."""
     match = AUTHORITY.match(target)
     authority = match[1] if match else ""
+    host = _host(authority) if len(authority) <= MAX_HOST else _host.__wrapped__(authority)
+    return Url(target, authority, host, shown[:MAX_SHOWN])
+
+
+@lru_cache(maxsize=1024)  # most links of a message lead to one host
+def _host(authority: str) -> str:
     host = authority.rpartition("@")[2].lower()
     host = f"{host.partition(']')[0]}]" if host.startswith("[") else host.partition(":")[0]
     if "%" in host:
         host = unquote(host)
-    return Url(target, authority, host[:MAX_HOST].rstrip("."), shown[:MAX_SHOWN])
+    return host[:MAX_HOST].rstrip(".")
 
 
 def site(host: str) -> str:

@@ -64,9 +64,9 @@ def _target(one: Url, own: str) -> Iterator[str]:
     if one.authority:
         if "@" in one.authority:
             yield "LINK_USERINFO"
-        if "%" in one.authority or NUMBER_HOST.match(one.host):
+        if "%" in one.authority or (one.host[:1].isdigit() and NUMBER_HOST.match(one.host)):
             yield "LINK_ENCODED_HOST"
-        port = PORT.search(one.authority)
+        port = PORT.search(one.authority) if ":" in one.authority else None
         if port and port[1] not in ("80", "443"):
             yield "LINK_ODD_PORT"
         if "http" in one.target[8:].lower() and INNER.search(one.target[8:2048]):
