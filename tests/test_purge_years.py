@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,7 @@ from tamis.store import settings as store_settings
 from tamis.store.database import Database
 from tamis.store.owners import Date, Status
 from tamis.store.pace import Pace
+from tamis.ticket import time_of as milliseconds_of
 
 # Per preset 30 examples of five years with --hypothesis-profile=many, else 2 that just have a leap day.
 MANY = settings.default is not None and settings.default.max_examples > 1000
@@ -83,6 +84,14 @@ def address_of(number: int) -> str:
 
 def is_about(paper: Paper, person: Person) -> bool:
     return any(one is person for one in paper.people)  # not one of the same dates
+
+
+def made_at(name: Name, now: datetime) -> datetime:
+    """Return when a new record was made; what the settings of an erased account become is as old as that."""
+    kind, record_id = name
+    if kind != "setting_change":
+        return now
+    return min(now, datetime.fromtimestamp(milliseconds_of(record_id) / 1000, UTC))
 
 
 @dataclass
@@ -217,7 +226,11 @@ class World:
             assert known.guarded_until <= now and known.may_go <= now, f"{paper} is gone too early"
         for name in there.keys() - self.papers.keys():
             about = sorted(there[name].split(",")) if there[name] else []
-            self.papers[name] = Paper(name[0], now, tuple(self.people[int(one[4])] for one in about))
+            people = tuple(self.people[int(one[4])] for one in about)
+            made = made_at(name, now)
+            if made < now:  # what kept it as a setting may have ended with that
+                self.freed[name] = now
+            self.papers[name] = Paper(name[0], made, people)
         for (one,) in self.other.execute(HIDING):
             self._hide(now, ("ticket", one))
         self._forget()
