@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tamis.finding import Filter
 from tamis.message import Recipient
 from tamis.ticket import Action, Means, Outcome, OutgoingChecks
+from tamis.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

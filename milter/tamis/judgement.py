@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -25,6 +25,7 @@ from tamis.policy.outgoing import decide_outgoing
 from tamis.preferences import Member, Preferences, Resolution
 from tamis.retention.fields import Field
 from tamis.ticket import Action, Direction, Means, Outcome, Ticket, timestamp
+from tamis.values import dataclass
 
 log = logging.getLogger(__name__)
 

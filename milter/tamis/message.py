@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import TypeAlias
 
 from tamis.lazy import lazy
 from tamis.mime import Content
 from tamis.spelling import PLAIN, plain, routed
+from tamis.values import dataclass
 
 HeaderField: TypeAlias = tuple[bytes, bytes]
 """Field name, and field body from behind the colon up to (not with) the last CRLF, folds as received."""

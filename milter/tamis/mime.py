@@ -38,7 +38,6 @@ PARAMETER = re.compile(
 )
 CONTENT_FIELD = re.compile(rb"^(content-[a-z-]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.M)
 MESSAGE_ID = re.compile(rb"<[^<>]*>", re.S)
-BLANK = re.compile(rb"\s+")
 
 
 class Part:
@@ -174,7 +173,7 @@ class Content:
         if not values:
             return None
         match = MESSAGE_ID.search(values[0])
-        found = BLANK.sub(b"", match[0] if match else values[0])
+        found = b"".join((match[0] if match else values[0]).split())
         return found[:998].decode("utf-8", "replace") or None  # RFC 5322 section 2.1.1
 
     @lazy

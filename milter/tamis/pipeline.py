@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from tamis.config import Config
+from tamis.deadline import Deadline
 from tamis.decision import Plan, Reply
 from tamis.interfaces import (
     UNCOUNTED,
@@ -106,7 +106,7 @@ class Pipeline:
         names = [meant(one, config) for one in (recipient, envelope.recipients[0])]
         self._inside += 1
         try:
-            async with asyncio.timeout(min(AT_RCPT, config.milter.deadline)):
+            with Deadline(min(AT_RCPT, config.milter.deadline)):
                 one, first = await self._directory.resolve(names)
         except (StoreUnavailable, TimeoutError) as error:
             # Let in, he would share what is common to all if the store is back by the end of the message.
@@ -129,7 +129,7 @@ class Pipeline:
         shadow = self._config.milter.mode == "shadow"
         answer = Answer.ACCEPT if shadow else Answer.TEMPFAIL
         try:
-            async with asyncio.timeout(self._config.milter.deadline) as deadline:
+            with Deadline(self._config.milter.deadline) as deadline:
                 return await self._handle(message, started, deadline)
         except StoreUnavailable as error:
             # Its text is the database's, about the store and never about a message.
@@ -143,7 +143,7 @@ class Pipeline:
         )
         return Plan((), Means.UNIFORM, None if shadow else unavailable(None))
 
-    async def _handle(self, message: Message, started: float, deadline: asyncio.Timeout) -> Plan:
+    async def _handle(self, message: Message, started: float, deadline: Deadline) -> Plan:
         mode = self._config.milter.mode
         milliseconds = self._now()
         ticket_id = new_id(milliseconds)
@@ -199,7 +199,7 @@ class Pipeline:
         judgement: Judgement,
         copies: Copies,
         ticket_id: str,
-        deadline: asyncio.Timeout,
+        deadline: Deadline,
     ) -> Judgement:
         """Hand over the copies; a deadline that passed while they are out would have them sent again."""
         try:
@@ -207,7 +207,7 @@ class Pipeline:
                 message,
                 judgement.plan,
                 allowed(message, self._config),
-                point_of_no_return=lambda: deadline.reschedule(None),
+                point_of_no_return=deadline.lift,
             )
         except RelayUnavailable as error:
             log.error("%s: relay unavailable answer=tempfail cause=%s", message.envelope.queue_id, error)

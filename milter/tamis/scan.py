@@ -19,7 +19,7 @@ from tamis.spelling import plain
 
 log = logging.getLogger(__name__)
 
-BIG = 1 << 18  # octets; larger messages may compute for more than a few ms, and so not on the loop
+BIG = 1 << 18  # octets of a body; such messages may compute for more than a few ms, and so not on the loop
 SHARE = 0.8  # of the deadline at most for the scanner, so that its failure can still be ticketed
 LAST_CALL = 0.9  # of the deadline at most for a big message, for the same reason
 
@@ -77,14 +77,14 @@ class Scanner:
     async def _judge(self, message: Message, wanted: frozenset[Filter]) -> Findings:
         if not wanted & {Filter.ANTISPAM, Filter.GRAYMAIL}:
             return Findings(Sender(None, message.envelope.reverse_path))
-        if message.size > BIG:
+        if len(message.body) >= BIG:
             loop = asyncio.get_running_loop()
             async with asyncio.timeout(self._last_call):
                 return await loop.run_in_executor(self._executor, self._compute, message, wanted)
         return self._compute(message, wanted)
 
     def _compute(self, message: Message, wanted: frozenset[Filter]) -> Findings:
-        if message.size > self._max_message:  # judged on its start
+        if len(message.body) > self._max_message:  # judged on its start
             message = Message(message.envelope, message.fields, message.body[: self._max_message])
         antispam = graymail = None
         if Filter.ANTISPAM in wanted:

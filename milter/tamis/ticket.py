@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 
 from tamis.retention.fields import Field
+from tamis.values import dataclass
 
 LATEST = (1 << 48) - 1  # milliseconds; in the year 10889
 DAY = 86_400_000  # milliseconds
+# RFC 3339 section 5.6; a blank for the "T" is allowed there.
+DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs use it
 PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # those that int() takes

@@ -6,10 +6,8 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
-from tamis.ticket import timestamp
+from tamis.ticket import DATE_TIME, timestamp
 
-# RFC 3339 section 5.6; a blank for the "T" is allowed there.
-DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 VERSION = 6  # SMFI_PROT_VERSION
 # SMFIF_ADDHDRS, ADDRCPT, DELRCPT, CHGHDRS, ADDRCPT_PAR and SETSYMLIST
@@ -36,6 +37,7 @@ class Agreement:
     leading_space: bool  # values of header fields come with the blank after the colon
 
 
+@lru_cache(maxsize=16)  # an MTA offers the same for each connection
 def negotiate(payload: bytes, *, asks: bool) -> Agreement | None:
     """Return what is asked for: the actions that plans need, and no more answers than must be given.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tamis.config import Config
 from tamis.message import Message
 from tamis.policy.direction import submitted
+from tamis.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tamis.config import Config
 from tamis.decision import Decision, Field
@@ -21,6 +21,7 @@ from tamis.message import Recipient
 from tamis.policy.senders import Standing, declared, standing
 from tamis.preferences import Member, Preferences, Treatment
 from tamis.ticket import Action
+from tamis.values import dataclass
 
 ALLOWED_SCORE = -100.0  # bits
 BLOCKED_SCORE = 100.0  # bits

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
 from tamis.mailboxes import parse_addresses
 from tamis.message import Message
+from tamis.values import dataclass
 
 MAX_TEXT = 8192  # characters of text that rules look at; spam says its word before that
 MAX_URLS = 64  # links and addresses of the web that are looked at
