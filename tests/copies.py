@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 import uvloop
 from tests.servers import relay as relays
+from tests.servers.milter import PATIENCE
 
 from tamis.decision import Copy
 from tamis.message import Envelope, Message, Recipient
@@ -50,11 +51,14 @@ def safe_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert [line for line in caplog.messages if "@" in line or "Lunch" in line] == []
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait long."""
-    for name in ("CONNECTING", "REPLY", "BLOCK", "END_OF_DATA"):
-        monkeypatch.setattr(connection, name, 0.3)  # seconds
+def hurry(patch: pytest.MonkeyPatch, step: str) -> None:
+    """Let nobody wait long where the relay hangs at a step; a good one has all its time at the others."""
+    match step:
+        case "content" | "end":
+            patch.setattr(connection, "BLOCK", 0.3)  # seconds
+            patch.setattr(connection, "END_OF_DATA", 1.0)  # which the other copies' ends have, too
+        case _:
+            patch.setattr(connection, "REPLY", 0.3)
 
 
 class Recorder:
@@ -81,7 +85,7 @@ def with_relay(
             finally:
                 client.close()
                 server.over.set()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE):
                     while server.open:
                         await asyncio.sleep(0.001)
 

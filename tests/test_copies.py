@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.copies import BEFORE, CLOSING, LATE, NEVER, with_relay
-from tests.copies import hasty as hasty
+from tests.copies import BEFORE, CLOSING, LATE, NEVER, hurry, with_relay
 from tests.examples import config, envelope, message
+from tests.servers.milter import PATIENCE
 from tests.servers.relay import Act, Way
 from tests.servers.relay import Relay as Server
 
@@ -103,7 +103,7 @@ class World:
                     lambda plan, letter: one.deliver(letter, plan, MAY, point_of_no_return=self._turn)
                 )
             finally:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE):
                     while one.under_way:
                         await asyncio.sleep(0.001)
                 one.close()
@@ -207,6 +207,16 @@ def test_a_relay_that_is_away_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (world.reached, world.guard.kept, world.turns) == ([], set(), 0)
 
 
+@pytest.mark.parametrize("step", ["DATA", "end"])
+def test_a_first_copy_that_is_deferred_leaves_nothing_behind(tmp_path: Path, step: str) -> None:
+    world = World(tmp_path, **{step: [LATE]})
+
+    with pytest.raises(RelayUnavailable):
+        world.deliver()
+
+    assert (world.reached, world.guard.kept) == ([], set())
+
+
 def test_who_is_refused_stays_with_what_all_who_stay_agreed_to(tmp_path: Path) -> None:
     world = World(tmp_path, end=[NEVER])
 
@@ -231,7 +241,7 @@ def test_copies_go_on_when_nobody_waits_for_the_answer_any_more(world: World) ->
         world.guard.over = task.cancel
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(world.guard.kept) < 2:
                 await asyncio.sleep(0.001)
         await asyncio.sleep(0.01)
@@ -250,13 +260,14 @@ def test_our_own_copies_are_known_by_the_name(helo: str, tmp_path: Path) -> None
     assert one.is_ours(came) is (helo == guard_name(KEY))
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("number", range(2))
 @pytest.mark.parametrize("step", [*BEFORE, "DATA", "content", "end"])
 @pytest.mark.parametrize("act", [LATE, NEVER, CLOSING, Way.HANG, Way.HANG_UP])
 def test_whatever_the_relay_does_everyone_gets_it_once(
-    tmp_path: Path, step: str, act: Act, number: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, act: Act, number: int
 ) -> None:
+    if act is Way.HANG:
+        hurry(monkeypatch, step)
     world = World(tmp_path, **{step: [Way.BE_GOOD] * number + [act]})
 
     assert world.settled() == {ANNA: 1, BOB: 1, CAROL: 1}

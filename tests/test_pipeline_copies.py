@@ -102,10 +102,11 @@ def test_the_ticket_is_written_once_the_copies_are_out(tmp_path: Path) -> None:
     assert len(site.guard.kept) == 1  # so that Anna's does not go out again
 
 
-def test_a_relay_that_is_away_is_a_tempfail_with_a_ticket(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("step", ["connect", "end"])
+def test_a_relay_that_is_away_or_full_is_a_tempfail_with_a_ticket(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, step: str
 ) -> None:
-    site = Site(tmp_path, acts={"connect": [b"421 4.3.2 full\r\n"]})
+    site = Site(tmp_path, acts={step: [b"421 4.3.2 full\r\n"]})
 
     plan = site.answer()
 
@@ -120,8 +121,8 @@ def test_a_relay_that_is_away_is_a_tempfail_with_a_ticket(
 
 
 def test_the_deadline_ends_before_the_first_copy_goes_out(tmp_path: Path) -> None:
-    site = Site(tmp_path, milter__deadline="300ms")
-    site.relay.pause = 0.5
+    site = Site(tmp_path, milter__deadline="1s")
+    site.relay.pause = 1.2
 
     assert site.answer().reply is None
     assert len(site.relay.taken) == 1

@@ -26,9 +26,9 @@ from tests.copies import (
     fates,
     hand,
     handed,
+    hurry,
     with_relay,
 )
-from tests.copies import hasty as hasty
 from tests.copies import safe_log as safe_log
 from tests.servers import relay as relays
 from tests.servers.relay import EXTENSIONS, Act, Way
@@ -52,8 +52,11 @@ def test_relay_that_is_away_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "act", [Way.HANG, Way.HANG_UP, CLOSING, b"nonsense pat@example.net\r\n", b"350 what?\r\n"]
 )
-@pytest.mark.usefixtures("hasty")
-def test_relay_that_fails_before_content_takes_nothing(tmp_path: Path, step: str, act: Act) -> None:
+def test_relay_that_fails_before_content_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, act: Act
+) -> None:
+    if act is Way.HANG:
+        hurry(monkeypatch, step)
     if step == "XFORWARD" and act == b"350 what?\r\n":
         act = CLOSING  # a refusal of XFORWARD has a test of its own
     server = relays.Relay(acts={step: [act]})
@@ -94,10 +97,11 @@ def test_deferral_before_content_defers_all(tmp_path: Path, step: str) -> None:
         ("end", Way.HANG_UP, "unknown"),
     ],
 )
-@pytest.mark.usefixtures("hasty")
 def test_copy_that_fails_with_its_content_leaves_the_others(
-    tmp_path: Path, step: str, act: Act, fate: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, act: Act, fate: str
 ) -> None:
+    if act is Way.HANG:
+        hurry(monkeypatch, step)
     server = relays.Relay(acts={step: [act]})
     recorder = Recorder()
 
@@ -110,16 +114,39 @@ def test_copy_that_fails_with_its_content_leaves_the_others(
     assert len(server.taken) == 1
 
 
+@pytest.mark.parametrize("step", ["DATA", "end"])
+def test_deferral_of_the_first_copy_defers_all(tmp_path: Path, step: str) -> None:
+    server = relays.Relay(acts={step: [LATE]})
+    recorder = Recorder()
+
+    with pytest.raises(RelayUnavailable, match=r"deferred: 451 4\.3\.0"):
+        with_relay(tmp_path, server, lambda client: hand(client, ANNA, BOB, accepted=recorder), connections=1)
+
+    assert (recorder.accepted, server.taken, len(server.said("DATA"))) == ([], [], 1)
+
+
+@pytest.mark.parametrize("step", ["DATA", "end"])
+def test_deferral_of_a_later_copy_leaves_the_others(tmp_path: Path, step: str) -> None:
+    server = relays.Relay(acts={step: [Way.BE_GOOD, LATE]})
+
+    receipts = with_relay(tmp_path, server, lambda client: hand(client, ANNA, BOB, CAROL), connections=1)
+
+    assert fates(receipts) == [["accepted"], ["deferred"], ["accepted"]]
+
+
 @pytest.mark.parametrize("act", [Way.HANG, Way.HANG_UP, LATE, b"250 2.0.0 Ok: queued as early\r\n"])
-@pytest.mark.usefixtures("hasty")
-def test_relay_that_stops_taking_content_has_not_accepted_it(tmp_path: Path, act: Act) -> None:
+def test_relay_that_stops_taking_content_has_not_accepted_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Act
+) -> None:
+    hurry(monkeypatch, "content")
     large = Message(ENVELOPE, LETTER.fields, b"x" * 3_000_000 + b"\r\n")
     server = relays.Relay(acts={"content": [act, Way.HANG]})
 
-    assert fates(handed(tmp_path, server, ANNA, message=large)) == [["deferred"]]
+    with pytest.raises(RelayUnavailable, match="deferred"):
+        handed(tmp_path, server, ANNA, message=large)
+    assert server.taken == []
 
 
-@pytest.mark.usefixtures("hasty")
 def test_relay_that_refuses_at_the_end_and_hangs_up_is_understood(tmp_path: Path) -> None:
     server = relays.Relay(acts={"content": [NEVER]}, pause=0.01)
 
@@ -131,11 +158,9 @@ def test_reply_that_nobody_asked_for_is_not_taken_for_another(tmp_path: Path, st
     good = {"connect": b"220 hello\r\n", "DATA": b"354 go on\r\n"}.get(step, b"250 Ok\r\n")
     server = relays.Relay(acts={step: [good + b"250 2.0.0 Ok: queued as nothing\r\n"]})
 
-    if step == "DATA":
-        assert fates(handed(tmp_path, server, ANNA)) == [["deferred"]]
-    else:
-        with pytest.raises(RelayUnavailable, match="spoke out of turn"):
-            handed(tmp_path, server, ANNA)
+    why = "deferred: no reply" if step == "DATA" else "spoke out of turn"
+    with pytest.raises(RelayUnavailable, match=why):
+        handed(tmp_path, server, ANNA)
     assert server.taken == []
 
 

@@ -52,7 +52,7 @@ class Handover:
                 await self._enter()
                 first = [self._waiting.popleft() for _ in range(self._slots) if self._waiting]
                 await _all(self._begin(one) for one in first)
-            self._refuse_deferral(first)
+            self._heed_deferral()
         except BaseException as error:
             self.abandon()
             if isinstance(error, TimeoutError):
@@ -64,6 +64,7 @@ class Handover:
 
         The caller shields it from cancellation: a copy whose reply nobody awaits may be out all the same. If
         accepted() raises, no further copy is sent, and the error is raised once those under way are answered.
+        Raises RelayUnavailable where the relay defers a copy and none is out.
         """
         self._until = asyncio.get_running_loop().time() + SENDING
         try:
@@ -72,6 +73,7 @@ class Handover:
             self.abandon()
         if self._failure is not None:
             raise self._failure
+        self._heed_deferral()
         return self._receipts()
 
     def abandon(self) -> None:
@@ -90,11 +92,16 @@ class Handover:
         while self._slots < len(self._transactions) and await self._pool.enter_at_once():
             self._slots += 1
 
-    def _refuse_deferral(self, begun: Sequence[Transaction]) -> None:
-        for one in begun:
-            for receipt in one.receipts.values():
-                if receipt.fate is Fate.DEFERRED:
-                    raise RelayUnavailable(f"MAIL or RCPT: {receipt.status}")
+    def _heed_deferral(self) -> None:
+        if (receipt := self._deferral()) is not None:
+            raise RelayUnavailable(f"deferred: {receipt.status or 'no reply'}")
+
+    def _deferral(self) -> Receipt | None:
+        """Return a receipt of what was deferred while no copy was out: the whole message can wait then."""
+        receipts = [receipt for one in self._transactions for receipt in one.receipts.values()]
+        if any(one.fate in (Fate.ACCEPTED, Fate.UNKNOWN) for one in receipts):
+            return None
+        return next((one for one in receipts if one.fate is Fate.DEFERRED), None)
 
     async def _begin(self, transaction: Transaction) -> None:
         """Tell the relay of sender and recipients, over a connection that was kept or over a new one."""
@@ -120,7 +127,7 @@ class Handover:
 
     async def _lane(self, accepted: Accepted) -> None:
         """Send one copy after the other, while there are any."""
-        while self._failure is None:
+        while self._failure is None and self._deferral() is None:
             if self._ready:
                 await self._deliver(self._ready.popleft(), accepted)
             elif self._waiting:
