@@ -49,3 +49,13 @@ def wait_for(file: Path, name: str, at_least: float, **labels: str) -> Samples:
             return samples
         assert time.monotonic() < end, f"{name}{labels} does not come to {at_least}"
         time.sleep(0.02)
+
+
+def next_of(file: Path) -> Samples:
+    """Return what stands in a file once it is written anew: all that was counted by now."""
+    end = time.monotonic() + PATIENCE
+    now = file.stat()
+    while (file.stat().st_ino, file.stat().st_mtime_ns) == (now.st_ino, now.st_mtime_ns):
+        assert time.monotonic() < end, f"{file} stays as it is"
+        time.sleep(0.02)
+    return Samples(file.read_text())

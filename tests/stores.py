@@ -27,6 +27,9 @@ from tamis.store.thread import Store, milliseconds_now
 from tamis.ticket import Action, Direction, Means, Outcome, Ticket, new_id, timestamp
 
 URL = "store.url"  # the file in a test's folder that tells where its store is, if not there
+TIMEOUT = "store.timeout"  # likewise, how long it waits for a lock, if not for PATIENCE
+PATIENCE = 60  # seconds that a test waits at most, and a store for a lock: machines may be busy
+PROMISED = 1.0  # seconds after which a change by another process is in force at the latest
 NOON = 1_795_435_200_000  # 2026-11-23T12:00:00Z
 
 
@@ -46,6 +49,15 @@ class FullDatabase(Database):
 
 on_every_store = pytest.mark.usefixtures("either")  # a test that runs on SQLite and on PostgreSQL
 on_every_empty_store = pytest.mark.usefixtures("either_empty")  # which has no tables yet
+
+
+gives_up_soon = pytest.mark.usefixtures("hasty")  # a test that is about a lock that lasts too long
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> None:
+    """Let the store of a test's folder wait for no lock for long."""
+    (tmp_path / TIMEOUT).write_text("200ms")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -90,6 +102,12 @@ def url_of(folder: Path) -> str:
     return elsewhere.read_text() if elsewhere.exists() else f"sqlite:///{folder}/tamis.db"
 
 
+def timeout_of(folder: Path) -> str:
+    """Return how long the store of a folder waits."""
+    own = folder / TIMEOUT
+    return own.read_text() if own.exists() else f"{PATIENCE}s"
+
+
 def write_config(folder: Path, *, more: str = "") -> Path:
     """Write a configuration whose store lies in a folder; return its path."""
     path = folder / "tamis.toml"
@@ -99,7 +117,7 @@ def write_config(folder: Path, *, more: str = "") -> Path:
 domains = ["example.org", "example.com"]
 [store]
 url = "{url_of(folder)}"
-timeout = "200ms"
+timeout = "{timeout_of(folder)}"
 {more}
 """
     )
@@ -183,7 +201,7 @@ async def running(
         store.close()
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 1.0) -> bool:
+async def until(condition: Callable[[], object], *, seconds: float = PATIENCE) -> bool:
     """Wait until a condition holds; tell whether it came to hold in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from tests.servers.clamd import Clamd, CountingClamd, program
 from tests.servers.milter import configuration
+from tests.servers.ports import free_port
 from tests.servers.postfix import PROGRAMS, Postfix
-from tests.servers.smtp import Sink, free_port
+from tests.servers.smtp import Sink
 
 from tamis import cli
 from tamis.checks import clamd as clamd_checks

@@ -92,6 +92,8 @@ def played(killer: Killer, milter: Milter) -> Counter[str]:
                     async with await Connection.open(milter.address, helo="mail.example.net") as mta:
                         answer = await mta.send(envelope, raw)
                 except (MilterUnavailable, wire.ProtocolError):
+                    while killer.relay.open:  # it may have yet to read what the worker had said
+                        await asyncio.sleep(0.001)
                     killer.out = frozenset(reached(killer.relay))
                     await asyncio.to_thread(milter.crash)  # which replaces a worker that died young at once
                     continue

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.servers.clamd import free_port
 from tests.servers.echo import Echo, echo
+from tests.servers.ports import free_port
 
 from tamis.message import Envelope, Recipient
 from tamis.sandbox import wire

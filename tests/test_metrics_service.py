@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.prometheus import Samples, wait_for
+from tests.prometheus import Samples, next_of, wait_for
 from tests.servers.clamd import Behaviour, CountingClamd
-from tests.servers.milter import Milter, StartMilter
+from tests.servers.milter import PATIENCE, Milter, StartMilter
 
 from tamis.message import Envelope, Recipient
 from tamis.sandbox.client import Client, Connection
@@ -47,7 +47,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samples]:
         milter.send(ENVELOPE, RAW)
         clamd.reply = Behaviour.CLOSE
         milter.send(ENVELOPE, RAW)
-        yield wait_for(file, "tamis_store_tickets_total", 5)
+        wait_for(file, "tamis_message_duration_seconds_count", 5)
+        yield next_of(file)
 
 
 def test_nothing_of_a_message_is_told(seen: Samples) -> None:
@@ -129,6 +130,7 @@ def test_a_worn_worker_is_told_and_what_it_counted_stays(start_milter: StartMilt
     for _ in range(4):
         milter.send(ENVELOPE, RAW)
 
+    wait_for(tmp_path / "tamis.prom", "tamis_store_tickets_total", 4)
     seen = wait_for(tmp_path / "tamis.prom", "tamis_worker_restarts_total", 1, reason="recycled")
     assert seen("tamis_store_tickets_total") == 4
 
@@ -153,7 +155,6 @@ def test_what_is_turned_away_is_told(start_milter: StartMilter, tmp_path: Path, 
     with CountingClamd(Behaviour.HANG) as clamd:
         overrides: dict[str, dict[str, object]] = {
             "milter": {"front": front, "max_in_flight": 1},
-            "antivirus": {"timeout": "500ms"},
             **settings(tmp_path),
         }
         milter = start_milter(overrides, clamd=clamd.address)
@@ -163,11 +164,16 @@ def test_what_is_turned_away_is_told(start_milter: StartMilter, tmp_path: Path, 
                 async with await Connection.open(milter.address, Client(), helo="x") as mta:
                     await mta.send(ENVELOPE, RAW)
 
-            await asyncio.gather(one(), one())
+            first = asyncio.create_task(one())
+            assert await asyncio.to_thread(clamd.asked.wait, PATIENCE)
+            await one()
+            clamd.let_go()
+            await first
 
         asyncio.run(story())
 
-        seen = wait_for(tmp_path / "tamis.prom", "tamis_tempfails_total", 1, reason="clamd")
+        wait_for(tmp_path / "tamis.prom", "tamis_tempfails_total", 1, reason="clamd")
+        seen = next_of(tmp_path / "tamis.prom")
     assert seen("tamis_tempfails_total", reason="in_flight") == 1
     assert seen("tamis_messages_total", direction="unknown", answer="tempfail") == 1
 
@@ -179,7 +185,7 @@ def test_an_mta_that_hangs_up_is_told(start_milter: StartMilter, tmp_path: Path)
         async def story() -> None:
             async with await Connection.open(milter.address, Client(), helo="x") as mta:
                 sent = asyncio.create_task(mta.send(ENVELOPE, RAW))
-                await asyncio.to_thread(clamd.asked.wait)
+                assert await asyncio.to_thread(clamd.asked.wait, PATIENCE)
                 sent.cancel()
 
         asyncio.run(story())

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import update
 from tests.commands import Tamis
 from tests.examples import parsed
-from tests.servers.smtp import REFUSED, Sink, free_port
+from tests.servers.ports import free_port
+from tests.servers.smtp import REFUSED, Sink
 from tests.stores import NOON, keep, make_config, make_ticket, stored, write_settings
 
 from tamis import config as configuration

@@ -27,6 +27,7 @@ def ms(text: str) -> int:
         ("1 month", Period(months=1)),
         ("13 months", Period(months=13)),
         ("3 years", Period(months=36)),
+        ("599 months", Period(months=599)),
         ("395d", Period(milliseconds=395 * DAY)),
         ("2 weeks", Period(milliseconds=14 * DAY)),
         ("12h", Period(milliseconds=12 * HOUR)),
@@ -43,6 +44,7 @@ def test_periods_are_read_as_people_write_them(text: str, expected: Period) -> N
         ("a while", 'expected a duration such as "30s"'),
         ("1.5 months", 'expected whole months or years, got "1.5 months"'),
         ("51 years", 'expected at most 50 years, got "51 years"'),
+        ("601 months", 'expected at most 50 years, got "601 months"'),
         ("99999999999d", "expected at most 50 years"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.commands import Tamis
 from tests.servers.postfix import SUDO
-from tests.stores import keep, locked, make_config, make_ticket, path_of, stored
+from tests.stores import gives_up_soon, keep, locked, make_config, make_ticket, path_of, stored
 
 from tamis.config import Config
 
@@ -97,6 +97,7 @@ def test_every_command_that_reads_leaves_its_record(
     assert [one["command"] for one in readings(config)] == [name(arguments)]
 
 
+@gives_up_soon
 @pytest.mark.parametrize("arguments", READING, ids=name)
 def test_a_store_that_cannot_record_does_not_show(
     config: Config, tamis: Tamis, arguments: tuple[str, ...]

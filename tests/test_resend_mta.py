@@ -125,13 +125,13 @@ def test_content_is_one_message_whatever_is_in_it(postfix: Postfix) -> None:
     command = b"MAIL FROM:<pat@example.net>\r\nRCPT TO:<anna@example.org>\r\nDATA\r\nsmuggled\r\n.\r\n"
     ends = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n")
     raw = mail.message("Hello\n") + b"".join(end + command for end in ends)
-    before = len(list(postfix.mailboxes.glob("**/new/*")))
 
     ((receipt,),) = hand(postfix, raw, to("kim@example.org"))
 
     (copy,) = delivered(postfix, receipt)
+    files = postfix.mailboxes.glob("**/new/*")  # to which what other tests have sent may still come
     assert copy.content.count(b"smuggled\n") == len(ends)
-    assert len(list(postfix.mailboxes.glob("**/new/*"))) == before + 1
+    assert [b"smuggled" in one.read_bytes() for one in files].count(True) == 1
 
 
 def test_large_copy_arrives(mta: Mta) -> None:
@@ -220,8 +220,7 @@ def test_connection_serves_many_copies_and_ends_in_good_order(postfix: Postfix) 
     def ended() -> list[str]:
         return [line for line in postfix.log[before:] if "copies/smtpd" in line and "disconnect" in line]
 
-    wait_until(lambda: bool(ended()))
-    assert "xforward=10 mail=10 rcpt=10 data=10 quit=1" in ended()[0]
+    wait_until(lambda: any("xforward=10 mail=10 rcpt=10 data=10 quit=1" in line for line in ended()))
     assert [line for line in postfix.log[before:] if "lost connection" in line or "improper" in line] == []
 
 
@@ -238,8 +237,7 @@ def test_abandoned_copy_is_not_queued(postfix: Postfix) -> None:
     def ended() -> list[str]:
         return [line for line in postfix.log[before:] if "copies/smtpd" in line and "disconnect" in line]
 
-    wait_until(lambda: len(ended()) == 2)
-    assert all("rcpt=1 quit=1" in line for line in ended())
+    wait_until(lambda: sum("mail=1 rcpt=1 quit=1" in line for line in ended()) == 2)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ import pytest
 from tests.servers.clamd import program
 from tests.servers.milter import PATIENCE, StartMilter
 from tests.servers.options import visitor
+from tests.servers.ports import free_port
 from tests.servers.smtp import connection
 
 from tamis import cli
-from tamis.sandbox.processes import CommandFailed, Service, free_port
+from tamis.sandbox.processes import CommandFailed, Service
 from tamis.sandbox.samples import load
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -90,7 +91,7 @@ def row(output: str, about: str) -> list[str]:
 def test_command_serves_mail_through_the_milter(start_milter: StartMilter, tmp_path: Path) -> None:
     tamis = start_milter({"users.defaults": {"antispam.action": "file"}})
     tamis.do("account", "set", "bob@example.org", "antispam=on")
-    port = free_port(0)
+    port = free_port()
     arguments = ["--listen", f"inet:127.0.0.1:{port}", "--maildir", str(tmp_path / "mail")]
 
     with (
@@ -106,7 +107,7 @@ def test_command_serves_mail_through_the_milter(start_milter: StartMilter, tmp_p
 
 def test_copies_are_taken_as_they_are(start_milter: StartMilter, tmp_path: Path) -> None:
     tamis = start_milter()
-    ports = [f"inet:127.0.0.1:{free_port(0)}" for _ in range(2)]
+    ports = [f"inet:127.0.0.1:{free_port()}" for _ in range(2)]
     arguments = ["--listen", ports[0], "--copies", ports[1], "--maildir", str(tmp_path / "mail")]
 
     with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.servers import mail
 from tests.servers.milter import COMMAND, PATIENCE, Milter
 from tests.servers.mtas import snippet
 from tests.servers.postgresql import PostgreSQL, running
-from tests.stores import NOON, URL, make_config, make_ticket, other, stored, until
+from tests.servers.smtp import wait_until
+from tests.stores import NOON, PROMISED, URL, make_config, make_ticket, other, stored, until
 
 from tamis.config import Config
 from tamis.message import Envelope, Recipient
@@ -23,6 +25,7 @@ from tamis.ticket import DAY
 
 PAGE = Path(__file__).parents[1] / "docs/store.md"
 ENVELOPE = Envelope(mail_from="anna@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
+MAILBOXES = ("carl@example.org", "dora@example.org")  # that a file tells of
 MTAS = 6  # connections at once
 EACH = 40  # messages of one connection
 
@@ -56,8 +59,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (folder / URL).write_text(server.url(name))
         owner = make_config(folder, more='[resend]\nrelay = "inet:127.0.0.1:10026"\n')
         server.run("CREATE ROLE tamis_milter LOGIN", snippet(PAGE, "rights of the milter"), database=name)
-        store = {"url": server.url(name, role="tamis_milter"), "timeout": "2s"}
-        with Milter(folder, {"milter": {"workers": 2}, "store": store, "sessions": {"smtp": True}}) as milter:
+        mailboxes = folder / "mailboxes"
+        mailboxes.write_text("".join(f"{one}: {one}\n" for one in MAILBOXES))
+        sections: dict[str, dict[str, object]] = {
+            "milter": {"workers": 2},
+            "store": {"url": server.url(name, role="tamis_milter")},
+            "accounts": {"sources": ["table", f"file:{mailboxes}"]},
+            "sessions": {"smtp": True},
+        }
+        with Milter(folder, sections) as milter:
             yield Site(server, milter, owner)
 
 
@@ -124,7 +134,7 @@ def test_setting_is_in_force_within_a_second(site: Site) -> None:
         async def is_off() -> bool:
             return not await score_field()
 
-        return before, await until(is_off)
+        return before, await until(is_off, seconds=PROMISED)
 
     assert asyncio.run(act()) == (True, True)
     assert '"antispam":"off"' in site.tamis("tickets", "--json").splitlines()[-1]
@@ -150,9 +160,35 @@ def test_milter_may_do_what_a_worker_does(site: Site) -> None:
             return await store.accepted([b"key", b"other"], about_to_add=False)
 
     assert asyncio.run(act()) == {b"key"}
-    assert stored(site.owner, "SELECT account FROM session") == [("anna@example.org",)]
+    sign_ins = "SELECT account FROM session"
+    wait_until(lambda: bool(stored(site.owner, sign_ins)))  # no mail waits for it
+    assert stored(site.owner, sign_ins) == [("anna@example.org",)]
     assert stored(site.owner, "SELECT state FROM chain ORDER BY day LIMIT 1") == [("sealed",)]
     assert "sign-in not recorded" not in site.milter.log()
+
+
+def send_as(site: Site, login: str) -> None:
+    """Send a message as who signed in, and wait until that is recorded."""
+    site.milter.send(dataclasses.replace(ENVELOPE, mail_from=login, auth_user=login), mail.letter())
+    asked = f"SELECT * FROM session WHERE account = '{login}'"  # noqa: S608  # a name of ours
+    wait_until(lambda: bool(stored(site.owner, asked)) or "sign-in not recorded" in site.milter.log())
+
+
+@pytest.mark.parametrize("was_erased", [False, True])
+def test_milter_records_a_sign_in_of_whom_the_table_does_not_know(site: Site, *, was_erased: bool) -> None:
+    login = MAILBOXES[was_erased]
+    if was_erased:
+        recipients = tuple(Recipient(one) for one in (login, "bob@example.org"))
+        site.tamis("account", "set", "bob@example.org", "antispam=on")
+        site.milter.send(dataclasses.replace(ENVELOPE, recipients=recipients), mail.letter())
+        site.tamis("account", "erase", login, "--yes")  # but for the ticket that bob may keep
+
+    send_as(site, login)
+
+    assert "sign-in not recorded" not in site.milter.log()
+    listed = map(json.loads, site.tamis("account", "list", "--json").splitlines())
+    found = {one["address"]: one["status"] for one in listed}
+    assert found[login] == ("erased" if was_erased else "active")
 
 
 def test_milter_cannot_read_tickets_nor_change_them(site: Site) -> None:
@@ -165,6 +201,9 @@ def test_milter_cannot_read_tickets_nor_change_them(site: Site) -> None:
         "UPDATE ticket SET link = ''",
         "DELETE FROM ticket_account",
         "UPDATE setting SET value = '1'",
+        "UPDATE account SET closed = 1",
+        "INSERT INTO account (address, created, closed) VALUES ('eve@example.org', 1, 1)",
+        "DELETE FROM account",
         "DELETE FROM chain",
         "DROP TABLE ticket",
     ]

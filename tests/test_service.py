@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.servers.clamd import Behaviour, CountingClamd
-from tests.servers.milter import COMMAND, PATIENCE, Milter, StartMilter, configuration
+from tests.servers.milter import COMMAND, PATIENCE, Milter, StartMilter, children, configuration
 
 from tamis.message import Envelope, Recipient
 from tamis.sandbox.client import Answer, Connection, Verdict
@@ -26,10 +26,6 @@ from tamis.service import worker
 ENVELOPE = Envelope(mail_from="anna@example.net", recipients=(Recipient("bob@example.org"),), queue_id="4XyZ")
 FRONTS = ("stream", "libmilter")
 RAW = b"From: anna@example.net\r\nTo: bob@example.org\r\nSubject: hello\r\n\r\nHello Bob\r\n"
-
-
-def children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -82,7 +78,7 @@ def test_workers_share_one_socket(start_milter: StartMilter, front: str) -> None
     def all_have_served() -> bool:
         asyncio.run(burst())
         served = set(re.findall(r"tamis\[(\d+)\] info: 4XyZ", milter.log()))
-        return served == {str(pid) for pid in children(milter.pid)}
+        return served == {str(pid) for pid in milter.workers()}
 
     wait_until(all_have_served)
 
@@ -220,7 +216,7 @@ def test_worker_that_cannot_be_started_is_started_later(start_milter: StartMilte
 
 def test_service_that_stops_is_out_of_reach_at_once(start_milter: StartMilter) -> None:
     with CountingClamd(Behaviour.HANG) as clamd:
-        milter = start_milter({"antivirus": {"timeout": "2s"}}, clamd=clamd.address)
+        milter = start_milter(clamd=clamd.address)
 
         async def story() -> None:
             async with await Connection.open(milter.address, helo="x") as mta:
@@ -229,6 +225,7 @@ def test_service_that_stops_is_out_of_reach_at_once(start_milter: StartMilter) -
                 os.kill(milter.pid, signal.SIGTERM)
                 await asyncio.to_thread(wait_until, lambda: not path_of(milter).exists())
                 assert not sent.done()
+                clamd.let_go()
                 await sent
 
         asyncio.run(story())
@@ -278,6 +275,20 @@ def test_signals_to_all_processes_end_the_service_in_good_order(
     milter.stop()
 
     assert "died" not in milter.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_that_come_while_the_service_ends_do_not_kill_it(
+    start_milter: StartMilter, number: signal.Signals
+) -> None:
+    milter = start_milter()
+
+    os.kill(milter.pid, signal.SIGTERM)
+    while milter._process.poll() is None:
+        os.kill(milter.pid, number)
+        time.sleep(0.001)
+
+    assert milter._process.returncode == 0
 
 
 def test_no_process_may_dump_core(start_milter: StartMilter) -> None:

@@ -14,7 +14,17 @@ from tests.commands import Tamis
 from tests.examples import config as example
 from tests.examples import envelope, findings, message
 from tests.servers.milter import StartMilter
-from tests.stores import NOON, locked, make_config, make_ticket, running, stored, until, write_settings
+from tests.stores import (
+    NOON,
+    gives_up_soon,
+    locked,
+    make_config,
+    make_ticket,
+    running,
+    stored,
+    until,
+    write_settings,
+)
 
 from tamis import config as configuration
 from tamis.config import Config
@@ -99,6 +109,7 @@ def test_a_worker_asks_the_database_once_for_many_messages(config: Config) -> No
     assert len(stored(config, ALL)) == 1
 
 
+@gives_up_soon
 def test_mail_goes_on_where_a_sign_in_cannot_be_recorded_which_comes_later(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.stores import (
     NOON,
     FullDatabase,
+    gives_up_soon,
     locked,
     make_config,
     make_ticket,
@@ -271,6 +272,7 @@ async def fails(store: Store, *, about_to_add: bool = True) -> tuple[bool, bool]
     return first, second
 
 
+@gives_up_soon
 @on_every_store
 def test_locked_database_is_unavailable_and_comes_back(tmp_path: Path) -> None:
     config = make_config(tmp_path, more=RELAYED)

@@ -13,7 +13,7 @@ from tests.stores import NOON, make_config, on_every_store
 from tamis.retention.due import Owner
 from tamis.store import owners, settings
 from tamis.store.database import Database
-from tamis.store.owners import Status
+from tamis.store.owners import Life, Status
 from tamis.store.schema import account, hold
 
 ANNA, BOB = "anna@example.org", "bob@example.org"
@@ -54,6 +54,40 @@ def test_status_follows_from_dates(
         found = settings.status(connection, BOB), list(settings.accounts(connection))
 
     assert found == (expected, [settings.Account(BOB, expected)])
+
+
+ALIVE, OVER, ANEW = (NOON, None), (NOON, NOON + 1), (NOON + 2, NOON + 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (None, None, False),
+        (None, ALIVE, False),
+        (None, OVER, True),  # what was recorded about an address without account
+        (ALIVE, ALIVE, False),
+        (ALIVE, OVER, True),
+        (ALIVE, None, True),
+        (ALIVE, ANEW, False),
+        (OVER, OVER, False),
+        (OVER, None, False),
+        (OVER, ANEW, False),
+        (ANEW, (NOON + 2, NOON + 3), True),
+    ],
+)
+def test_an_erasure_since_is_told_from_one_before(
+    database: Database,
+    before: tuple[int, int | None] | None,
+    after: tuple[int, int | None] | None,
+    expected: bool,
+) -> None:
+    if after is not None:
+        make(database, created=after[0], erasure=after[1])
+
+    with database.reading() as connection:
+        found = owners.was_erased(connection, BOB, since=before and Life(*before))
+
+    assert found == expected
 
 
 @on_every_store

@@ -21,6 +21,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.stores import (
     NOON,
+    PATIENCE,
+    gives_up_soon,
     make_config,
     make_ticket,
     on_every_empty_store,
@@ -199,7 +201,7 @@ def test_concurrent_starts_migrate_once(tmp_path: Path) -> None:
     code += "parts.prepare_store(config.load(sys.argv[1]))"
 
     starts = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(4)]
-    ended = [one.wait(timeout=30) for one in starts]
+    ended = [one.wait(timeout=PATIENCE) for one in starts]
 
     assert ended == [0, 0, 0, 0]
     config = configuration.load(str(path))
@@ -262,6 +264,7 @@ def test_check_makes_no_database(tmp_path: Path) -> None:
     assert not (tmp_path / "tamis.db").exists()
 
 
+@gives_up_soon
 @on_every_store
 def test_check_tells_of_a_lock(tmp_path: Path) -> None:
     config = make_config(tmp_path)

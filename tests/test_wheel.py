@@ -21,7 +21,7 @@ from tests.servers.milter import configuration
 import tamis
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30.0  # seconds
+PATIENCE = 300.0  # seconds
 SOURCES: Mapping[str, str] = {"milter/tamis": "tamis", "conf": "tamis/conf", "models": "tamis/models"}
 FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
@@ -124,7 +124,7 @@ def test_the_installed_milter_serves_and_stops(installed: Path, folder: Path) ->
         socket.socket(socket.AF_UNIX) as mta,
     ):
         readiness.bind(f"{folder}/notify.sock")
-        readiness.settimeout(10.0)
+        readiness.settimeout(PATIENCE)
         environment = {**os.environ, "NOTIFY_SOCKET": f"{folder}/notify.sock"}
         command = [str(installed / "tamis"), "serve", "--config", str(config)]
         served = subprocess.Popen(command, cwd="/", env=environment, stderr=subprocess.PIPE)

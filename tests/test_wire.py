@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -347,6 +348,28 @@ def test_filter_that_hangs_up_is_unavailable(tmp_path: Path) -> None:
 def test_absent_filter_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(MilterUnavailable):
         asyncio.run(Connection.open(f"unix:{tmp_path}/nobody", Client()))
+
+
+def test_full_queue_of_connections_is_waited_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+
+    async def story(listener: socket.socket) -> bytes:
+        opening = asyncio.create_task(Connection.open(f"unix:{path}"))
+        await asyncio.sleep(0)
+        (await asyncio.to_thread(listener.accept))[0].close()
+        filter_side, _ = await asyncio.to_thread(listener.accept)
+        with filter_side:
+            said = await asyncio.to_thread(filter_side.recv, 1000)
+        with pytest.raises(MilterUnavailable):
+            await opening
+        return said
+
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as other:
+        listener.bind(path)
+        listener.listen(0)
+        listener.settimeout(10)
+        other.connect(path)
+        assert asyncio.run(story(listener)) == wire.negotiate(Options())
 
 
 # Edits

@@ -28,6 +28,13 @@ def plain(typed: str) -> str | None:
     return found if is_one else None
 
 
+def without_detail(address: str, delimiter: str) -> str:
+    """Return an address without its detail, which a delimiter begins; "" for no details."""
+    local, _, domain = address.rpartition("@")
+    base = local.partition(delimiter)[0] if delimiter else ""
+    return f"{base}@{domain}" if base else address
+
+
 class Own(Protocol):
     """What knows the accounts and what they set themselves."""
 
@@ -83,7 +90,7 @@ class Accounts:
 
     def without_detail(self, address: str) -> str:
         """Return an address without its detail."""
-        return self._names(address)[-1]
+        return without_detail(address, self._delimiter)
 
     def _gather(self, addresses: set[str]) -> Facts:
         """Ask the sources for all that the addresses lead to, a level of aliases at a time."""
@@ -115,12 +122,8 @@ class Accounts:
 
     def _names(self, address: str) -> tuple[str, ...]:
         """Return an address and, where it has a detail, the address without it."""
-        local, _, domain = address.rpartition("@")
-        if self._delimiter:
-            base, delimiter, _ = local.partition(self._delimiter)
-            if delimiter and base:
-                return address, f"{base}@{domain}"
-        return (address,)
+        base = self.without_detail(address)
+        return (address,) if base == address else (address, base)
 
     def _step(self, address: str, facts: Facts) -> tuple[str, ...] | Final:
         """Return what an address of ours stands for, one step on; the first answer wins."""

@@ -95,8 +95,13 @@ DEFAULTS: Mapping[str, Value] = {
 
 MAX_THRESHOLD = 1000.0  # bits; as much as GTUBE has, which is always spam
 MAX_PATTERNS = 2000  # in one list of one account
-LABELS = r"[^\s\x00-\x1f\x7f@,;<>\"()*.]+(?:\.[^\s\x00-\x1f\x7f@,;<>\"()*.]+)+"
-PATTERN = re.compile(rf"[^\s\x00-\x1f\x7f@,;<>\"()*]+@{LABELS}|@(?:\*\.)?{LABELS}")
+LONGEST_PATTERN = (
+    320  # characters: a local part of 64 octets, "@", a domain of 255 (RFC 5321 section 4.5.3.1)
+)
+# Not in patterns: blanks, control characters, and those that turn the direction of text or are not seen.
+UNFIT = r"\s\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff@,;<>\"()*"
+LABELS = rf"[^{UNFIT}.]+(?:\.[^{UNFIT}.]+)+"
+PATTERN = re.compile(rf"[^{UNFIT}]+@{LABELS}|@(?:\*\.)?{LABELS}")
 SEPARATORS = re.compile(r"[\s,]+")
 
 
@@ -146,12 +151,17 @@ def _patterns(value: object) -> tuple[str, ...]:
     for one in given:
         if one == "":
             continue
-        if not isinstance(one, str) or not PATTERN.fullmatch(one):
+        if not isinstance(one, str) or not is_pattern(one):
             raise ValueError(f"expected user@domain, @domain or @*.domain, got {_shown(one)}")
         found[one.lower()] = None
     if len(found) > MAX_PATTERNS:
         raise ValueError(f"expected at most {MAX_PATTERNS} senders, got {len(found)}")
     return tuple(found)
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a text names senders: user@domain, @domain or @*.domain."""
+    return len(text) <= LONGEST_PATTERN and PATTERN.fullmatch(text) is not None
 
 
 def locked(may_change: Collection[str]) -> tuple[str, ...]:

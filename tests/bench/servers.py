@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench import processes
 from tests.bench.load import connect
-from tests.servers.clamd import free_port
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 UNPACKED = ROOT / "var" / "debian" / "rspamd"
@@ -89,7 +89,7 @@ class Server:
         return processes.family(self.process.pid)
 
     def workers(self) -> list[int]:
-        """Return the processes that filter: all but the one that looks after them."""
+        """Return the processes that work: all but the one that looks after them."""
         everyone = self.pids()
         return everyone[1:] or everyone
 

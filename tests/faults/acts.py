@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.faults import disk
 from tests.faults.ledger import Result
 from tests.servers.clamd import Clamd
-from tests.servers.milter import Milter
+from tests.servers.milter import Milter, children
 from tests.test_service import wait_until
 
 Tables = Mapping[str, Mapping[str, object]]
@@ -96,6 +96,13 @@ def worker_killed(stage: Stage) -> None:
         os.kill(max(stage.milter.workers(), key=_descriptors), signal.SIGKILL)
 
 
+def writer_killed(stage: Stage) -> None:
+    for _ in stage.moments(max(3, round(stage.seconds))):
+        wait_until(lambda: stage.milter.writer() is not None)
+        if (pid := stage.milter.writer()) is not None:
+            os.kill(pid, signal.SIGKILL)
+
+
 def service_restarted(stage: Stage) -> None:
     for _ in stage.moments(max(1, round(stage.seconds / 5))):
         stage.milter.restart()
@@ -124,7 +131,7 @@ def store_locked(stage: Stage) -> None:
 
 
 def disk_full(stage: Stage) -> None:
-    with disk.full(stage.database.parent, stage.milter.workers()):
+    with disk.full(stage.database.parent, children(stage.milter.pid)):
         stage.last()
 
 
@@ -161,6 +168,9 @@ FAULTS: Mapping[str, Fault] = {
     "clamd hangs": Fault(clamd_hangs, {"antivirus": {"timeout": "500ms"}}, complaints=SCANNER_AWAY),
     "clamd reloads": Fault(clamd_reloads, puts_off=False),
     "worker killed": Fault(worker_killed, puts_off=None, complaints=frozenset({"worker died"})),
+    "writer killed": Fault(
+        writer_killed, puts_off=None, complaints=frozenset({"writer died", "store unavailable"})
+    ),
     "service restarted": Fault(service_restarted, puts_off=None),
     "supervisor killed": Fault(supervisor_killed, puts_off=None),
     "SIGHUP again and again": Fault(reloaded, puts_off=False),

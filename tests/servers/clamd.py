@@ -16,12 +16,13 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+from tests.servers.ports import free_port
 
 from tamis.sandbox.scanner import PrivateClamd
 
 ROOT = Path(__file__).parents[2]
 UNPACKED = ROOT / "var" / "debian" / "clamav-daemon"
-PATIENCE = 10.0  # seconds for what should come at once
+PATIENCE = 30.0  # seconds for what should come at once
 
 
 def program() -> tuple[Path, Path | None]:
@@ -32,13 +33,6 @@ def program() -> tuple[Path, Path | None]:
     unpacked = UNPACKED / "usr" / "sbin" / "clamd"
     assert unpacked.exists(), "no clamd: `make test` or `tests/unpack clamav-daemon` gets one"
     return unpacked, UNPACKED / "usr" / "lib"
-
-
-def free_port() -> int:
-    """Return a TCP port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 class Clamd(PrivateClamd):
@@ -92,6 +86,7 @@ class CountingClamd:
         self.seals = 0
         self.asked = threading.Event()
         self._stopped = threading.Event()
+        self._let_go = threading.Event()
         self._folder = tempfile.TemporaryDirectory(prefix="tamis-")
         self._path = f"{self._folder.name}/clamd.sock"
         self._threads: list[threading.Thread] = []
@@ -112,11 +107,16 @@ class CountingClamd:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped.set()
+        self.let_go()
         self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
         self._listener.close()
         self._folder.cleanup()
+
+    def let_go(self) -> None:
+        """Hang up on those with whom it hangs, and who come to that later."""
+        self._let_go.set()
 
     def _begin(self, work: object, *given: object) -> None:
         assert callable(work)
@@ -145,6 +145,6 @@ class CountingClamd:
                 case _ if command.startswith((b"zPING", b"nPING")):
                     connection.sendall(self.pong + command[-1:])
                 case Behaviour.HANG:
-                    self._stopped.wait(PATIENCE)
+                    self._let_go.wait(PATIENCE)
                 case bytes(reply):
                     connection.sendall(reply)

@@ -21,7 +21,7 @@ import pytest
 from tamis.message import Envelope
 from tamis.sandbox.client import STRANGER, Answer, Client, Connection
 
-PATIENCE = 30.0  # seconds to start, and to stop
+PATIENCE = 60.0  # seconds to start, and to stop, a dozen at once on a busy machine
 COMMAND = (sys.executable, "-m", "tamis")
 
 
@@ -69,6 +69,23 @@ def configuration(
         else:
             sections.setdefault(table, {}).update(section)
     return as_toml(sections)
+
+
+def children(pid: int) -> list[int]:
+    """Return the process ids of a process's children."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def workers(pid: int) -> list[int]:
+    """Return the process ids of a supervisor's workers."""
+    return [one for one in children(pid) if not _is_writer(one)]
+
+
+def _is_writer(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "tamis-writer\n"
+    except OSError:  # it has just ended
+        return False
 
 
 class Milter:
@@ -136,7 +153,12 @@ class Milter:
 
     def workers(self) -> list[int]:
         """Return the process ids of its workers."""
-        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return workers(self.pid)
+
+    def writer(self) -> int | None:
+        """Return the process id of what writes the workers' tickets, where they have one."""
+        others = set(children(self.pid)) - set(self.workers())
+        return max(others, default=None)
 
     def tamis(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run another command on the same configuration, with standard input; exit status unchecked."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
+import termios
 
+from tamis import sockets
+from tamis.address import UnixAddress
 from tamis.sandbox import wire
 
 AT_ONCE = 1 << 16  # octets that are sent before it waits until they are taken
@@ -17,11 +22,13 @@ class Mta:
         self._reader = reader
         self._writer = writer
         self._decoder = wire.Decoder()
+        self._socket = writer.get_extra_info("socket").fileno()
 
     @classmethod
     async def connect(cls, address: str) -> Mta:
         """Open it."""
-        return cls(*await asyncio.open_unix_connection(address.removeprefix("unix:")))
+        where = UnixAddress(address.removeprefix("unix:"))
+        return cls(*await asyncio.open_connection(sock=await sockets.connect(where)))
 
     async def say(self, octets: bytes) -> None:
         """Send octets, which the other side may not want."""
@@ -29,8 +36,14 @@ class Mta:
             for start in range(0, len(octets), AT_ONCE):
                 self._writer.write(memoryview(octets)[start : start + AT_ONCE])
                 await self._writer.drain()
+                await asyncio.sleep(0)  # connections take turns, also where the other side reads as fast
         except ConnectionError:
             return
+
+    async def taken(self) -> None:
+        """Return once the other side has read all that was said (unix(7): SIOCOUTQ)."""
+        while struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4))) != (0,):
+            await asyncio.sleep(0.005)
 
     async def answer(self) -> list[tuple[bytes, bytes]]:
         """Return the packets up to the one that ends a message, or all until the other side hangs up."""

@@ -23,7 +23,8 @@ from tests.servers.mtas import (
     read_back,
     snippet,
 )
-from tests.servers.smtp import PATIENCE, Connection, Sink, connection, free_port, wait_until
+from tests.servers.ports import free_port
+from tests.servers.smtp import PATIENCE, Connection, Sink, connection, wait_until
 
 PROGRAMS = TOP / "var/debian/postfix"
 PAGE = TOP / "docs/install-postfix.md"
@@ -192,11 +193,14 @@ class Postfix:
 
     def queued(self) -> Sequence[Path]:
         """Return the messages that it has in hand, in any of its queues; files named by queue ID."""
-        queues = [self._queue / name for name in ("maildrop", "incoming", "active", "deferred")]
+        # As messages go round, so that none that goes on while we look is overlooked.
+        round_trip = ("deferred", "maildrop", "incoming", "active", "deferred")
+        queues = [self._queue / name for name in round_trip]
         found = subprocess.run(
             [*SUDO, "find", *queues, "-type", "f"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )  # of files that go meanwhile it complains
-        return [Path(line).relative_to(self._queue) for line in found.stdout.decode().splitlines()]
+        lines = dict.fromkeys(found.stdout.decode().splitlines())
+        return [Path(line).relative_to(self._queue) for line in lines]
 
     def kill_copies(self) -> None:
         """Kill the processes that take copies (SIGKILL); the master starts others."""

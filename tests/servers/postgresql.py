@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -159,18 +161,16 @@ class PostgreSQL:
             asked = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tamis'"
             pids = [pid for (pid,) in connection.execute(asked)]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            _kill(pid)  # the server knows of it before it takes anybody's next connection
 
     def kill(self) -> None:
         """End it at once, as a failing machine would."""
+        self._process.send_signal(signal.SIGSTOP)  # it has no more children from now on
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         self._process.kill()
         self._process.wait(PATIENCE)
-        for one in children:  # none of them lives on without it for long, but a new one waits for all
-            try:
-                os.kill(int(one), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        for one in map(int, children):  # none of them lives on without it for long
+            _kill(one)  # a new server does not start beside any of them
 
     def start(self) -> None:
         """Start it again; it recovers."""
@@ -180,6 +180,15 @@ class PostgreSQL:
         """Stop it, whoever is connected; what is in its files is of no use any more."""
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(PATIENCE)
+
+
+def _kill(pid: int) -> None:
+    """Kill a process (SIGKILL), and wait for its end."""
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        select.select([descriptor], [], [], PATIENCE)
+        os.close(descriptor)
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tests.servers.lmtp import Mailboxes
 from tests.servers.mtas import ALIASES, DOMAINS, FOLDERS, TOP, USERS, Delivered, Listeners, read_back, snippet
+from tests.servers.ports import free_port
 from tests.servers.saslauthd import Passwords
-from tests.servers.smtp import PATIENCE, Connection, Sink, free_port, is_open, wait_until
+from tests.servers.smtp import PATIENCE, Connection, Sink, is_open, wait_until
 
 UNPACKED = TOP / "var/debian"
 PROGRAMS = UNPACKED / "sendmail-bin"

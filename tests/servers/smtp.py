@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-PATIENCE = 20  # seconds that a test waits for a server at most
+PATIENCE = 60  # seconds that a test waits for a server at most
 
 To = str | tuple[str, Sequence[str]]
 """A recipient, and its ESMTP parameters if it has any."""
@@ -146,7 +146,9 @@ class Sink:
         self.port = port
         self._kept: list[Kept] = []
         self._changed = threading.Condition()
-        self._controller = Controller(self, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE, enable_SMTPUTF8=True
+        )
         self._controller.start()
 
     async def handle_RCPT(
@@ -186,14 +188,6 @@ class Sink:
     def stop(self) -> None:
         """Stop listening."""
         self._controller.stop()
-
-
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def is_open(port: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNPACKED = Path(__file__).parents[2] / "var" / "debian" / "strace"
-PATIENCE = 20.0  # seconds for the last lines to come
+PATIENCE = 60.0  # seconds for the last lines to come
 ROOM = 65536  # octets shown of each text; what is longer counts as not seen
 
 # What brings octets or names out of a process's memory: by a descriptor, or by a name.

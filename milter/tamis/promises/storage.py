@@ -58,8 +58,9 @@ def sections(terms: Terms, say: Speech) -> Iterator[str]:
     )
     if terms.notices:
         yield say.gettext(
-            "You are told by mail when somebody else has changed your settings, when your account is closed "
-            "or your records are erased, and before records are deleted because nobody signs in."
+            "You are told by mail when somebody else has changed your settings, when your password for the "
+            "filter's page is changed, when your account is closed or your records are erased, and before "
+            "records are deleted because nobody signs in."
         )
     yield say.gettext("After an erasure these stay, each only for as long as its reason lasts:")
     yield "\n".join(f"- {line}" for line in _staying(terms, say))

@@ -90,9 +90,10 @@ def parse(text: str) -> Period:
     """Return the period in "1 month", "3 years", "395d" or "12h"; raise ValueError."""
     number, unit = units.parted(text)
     seconds = number * units.SECONDS[unit]
-    if seconds > MAX_YEARS * units.SECONDS["year"]:
-        raise ValueError(f'expected at most {MAX_YEARS} years, got "{text}"')
     months = MONTHS.get(unit)
+    years = seconds / units.SECONDS["year"] if months is None else number * months / 12
+    if years > MAX_YEARS:
+        raise ValueError(f'expected at most {MAX_YEARS} years, got "{text}"')
     if months is None:
         return Period(milliseconds=round(seconds * 1000))
     if not number.is_integer():

@@ -11,7 +11,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
-from tamis import address
+from tamis import address, sockets
 from tamis.message import Envelope, Recipient
 from tamis.sandbox import wire
 from tamis.sandbox.events import Event, Teller
@@ -123,10 +123,7 @@ class Connection:
         where = address.parse(milter)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                if isinstance(where, address.UnixAddress):
-                    streams = await asyncio.open_unix_connection(where.path)
-                else:
-                    streams = await asyncio.open_connection(where.host, where.port)
+                streams = await asyncio.open_connection(sock=await sockets.connect(where))
         except (OSError, TimeoutError) as error:
             raise MilterUnavailable(f"cannot connect to {where}: {error}") from error
         connection = cls(*streams, client)

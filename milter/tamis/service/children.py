@@ -45,10 +45,9 @@ class Child:
 
     def hear(self) -> bytes:
         """Take a word; none where the worker has ended."""
-        try:
-            word = self.control.recv(1)
-        except OSError:
-            return b""
+        word = pipe.hear(self.control)
+        if not word:
+            return word
         self.owes = None
         if word == pipe.CONFIGURED and self.told is not None:
             self.version, self.told = self.told, None

@@ -170,7 +170,7 @@ WORKERS_READY = Family("tamis_workers_ready", Kind.GAUGE, "Workers that take con
 RESTARTS = Family(
     "tamis_worker_restarts_total",
     Kind.COUNTER,
-    "Workers that were replaced, by reason.",
+    "Workers, and writers of their tickets, that were replaced, by reason.",
     ("reason",),
     _each(tuple(Restart)),
 )

@@ -5,10 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Mapping
+from typing import Any
 
 from tamis.ticket import timestamp
 
 LEVELS = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}  # sd-daemon(3), as in syslog
+
+
+class Record(logging.LogRecord):
+    """What our lines show of an event; all that Python's own record tells takes half as long as the line."""
+
+    def __init__(
+        self, name: str, level: int, path: str, line: int, msg: object, args: Any, exc_info: Any, *more: Any
+    ) -> None:
+        self.name = name
+        self.levelno = level
+        self.levelname = logging.getLevelName(level)
+        self.msg = msg
+        # As Python's own does for "%(name)s".
+        self.args = args[0] if len(args) == 1 and isinstance(args[0], Mapping) else args
+        self.created = time.time()
+        self.process = os.getpid()
+        self.exc_info = exc_info
 
 
 class Journal(logging.Formatter):
@@ -46,9 +66,8 @@ def set_up() -> None:
     handler.setFormatter(Journal() if "JOURNAL_STREAM" in os.environ else Terminal())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # What our lines do not show need not be found out for each (Python's logging HOWTO, Optimization).
-    logging.logThreads = logging.logMultiprocessing = False
-    logging._srcfile = ""  # the place of each call
+    logging.setLogRecordFactory(Record)
+    logging._srcfile = ""  # Python shall not look for the place of each call (logging HOWTO, Optimization)
     logging.raiseExceptions = False
     threading.excepthook = _thread_failed
 

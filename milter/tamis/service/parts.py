@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from tamis.scan import SHARE, Scanner
 from tamis.store import secrets, upgrade
 from tamis.store.aliasfile import AliasFile
 from tamis.store.database import Database
+from tamis.store.lane import Lane
 from tamis.store.sources import Query, Tables
 from tamis.store.thread import Store
 
@@ -92,14 +94,31 @@ def big_messages() -> Executor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="big")
 
 
-def store(config: Config, loop: asyncio.AbstractEventLoop, *, metrics: Metrics = UNCOUNTED) -> Store:
-    """Return the store of one process; start() it on use and close() it at the end."""
+def workers(config: Config) -> int:
+    """Return how many workers shall serve."""
+    return config.milter.workers or len(os.sched_getaffinity(0))
+
+
+def store(
+    config: Config,
+    loop: asyncio.AbstractEventLoop,
+    *,
+    writer: bytes | None = None,
+    metrics: Metrics = UNCOUNTED,
+) -> Store:
+    """Return the store of one process; start() it on use and close() it at the end.
+
+    writer is the name of the socket on which the tickets' writer is called, where there is one.
+    """
     database = Database(config.store)
     tables, sources = _sources(config, database)
     accounts = Accounts(config, sources, tables)
     watched = list(dict.fromkeys((tables, *sources)))
     remember = config.resend.remember if config.resend.relay else None
-    return Store(database, accounts, watched=watched, remember=remember, loop=loop, metrics=metrics)
+    lane = None if writer is None else Lane(writer, config.store, loop)
+    return Store(
+        database, accounts, watched=watched, remember=remember, loop=loop, lane=lane, metrics=metrics
+    )
 
 
 def copies(config: Config, guard: CopyGuard) -> Copies | None:

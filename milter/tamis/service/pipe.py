@@ -32,6 +32,14 @@ def configuration(text: str) -> bytes:
     return CONFIGURE + len(octets).to_bytes(4) + octets
 
 
+def hear(control: socket.socket) -> bytes:
+    """Return the next word; none where the other side has ended."""
+    try:
+        return control.recv(1)
+    except OSError:
+        return b""
+
+
 async def read_word(reader: asyncio.StreamReader) -> bytes:
     """Return the next word; STOP where the supervisor is gone."""
     try:

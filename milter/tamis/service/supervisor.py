@@ -10,21 +10,25 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from tamis import address, sockets
 from tamis import config as configuration
 from tamis.config import Config, ConfigError
 from tamis.interfaces import StoreUnavailable
 from tamis.judgement import milliseconds_now
-from tamis.service import parts, pipe, promises, worker
+from tamis.service import parts, pipe, promises, worker, writing
 from tamis.service.children import Child, State
 from tamis.service.families import Reload, Restart
-from tamis.service.limits import allow_descriptors, forbid_dumps
+from tamis.service.limits import allow_descriptors, forbid_dumps, show_as
 from tamis.service.systemd import notify, reloading, watchdog
 from tamis.service.table import Row, Table
 from tamis.service.textfile import TextFile
+from tamis.store import lane
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +54,8 @@ class Supervisor:
         self._learned = parts.models()
         parts.filters(self._config, self._learned)
         self._where = address.parse(self._config.milter.listen)
-        self._children: list[Child] = []
+        self._children: list[Child] = []  # workers
+        self._writers: list[Child] = []  # of tickets: one, and those that leave
         self._pause = FIRST_PAUSE
         self._next_start = 0.0  # monotonic seconds
         self._next_tick = 0.0
@@ -68,6 +73,7 @@ class Supervisor:
         allow_descriptors()
         self._listen_to_signals()
         self._listener = self._open()
+        self._calls = lane.listen()  # where workers call the writer
         self._metrics.own.started()
         gc.freeze()
         milter = self._config.milter
@@ -77,18 +83,21 @@ class Supervisor:
             while not self._stopping:
                 if self._asked_to_reload:
                     self._reload()
+                self._start_writer()
                 self._start_workers()
                 self._wait()
         finally:
             self._close()
         self._stop_workers()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # one that comes again must not kill what is at its end
         self._textfile.remove()
         log.info("stopped")
 
     @property
     def _wanted(self) -> int:
         """How many workers shall serve."""
-        return self._config.milter.workers or len(os.sched_getaffinity(0))
+        return parts.workers(self._config)
 
     # The socket.
 
@@ -157,38 +166,60 @@ class Supervisor:
         self._working_on = "reloaded"
         for one in self._children:
             one.configure(text, self._version)
+        if new.store != former.store or self._wanted == 1:
+            for one in self._writers:
+                one.retire()
         promises.take_over(new, former, now=milliseconds_now())  # may wait for the store, workers need not
         self._settle()
 
     # The workers.
 
     def _start_workers(self) -> None:
-        while self._count(State.STARTING, State.SERVING) < self._wanted:
+        while self._lacks_workers:
             if time.monotonic() < self._next_start:
                 return
             slot = self._free_slot()
-            metrics = self._metrics.worker(slot)
-            try:
-                ours, theirs = pipe.pair()
-                pid = os.fork()
-            except OSError as error:  # out of descriptors, processes or memory, for now
-                log.error("cannot start a worker error=%s", error.strerror)
-                self._postpone(2 * self._pause)
+            one = self._fork("worker", partial(self._serve, self._metrics.worker(slot)), slot)
+            if one is None:
                 return
-            if pid == 0:
-                self._become_worker(ours, theirs, metrics)
-            theirs.close()
-            one = Child(pid, ours, self._version, slot)
             self._children.append(one)
-            self._selector.register(ours, selectors.EVENT_READ, one)
+
+    def _start_writer(self) -> None:
+        """Start a writer where several workers shall have one and have none."""
+        if self._lacks_writer and time.monotonic() >= self._next_start:
+            one = self._fork("writer", self._write, 0)
+            if one is not None:
+                self._writers.append(one)
+
+    def _fork(self, what: str, act: Callable[[socket.socket], NoReturn], slot: int) -> Child | None:
+        """Start a process that does something, with its end of a pipe."""
+        try:
+            ours, theirs = pipe.pair()
+            pid = os.fork()
+        except OSError as error:  # out of descriptors, processes or memory, for now
+            log.error("cannot start a %s error=%s", what, error.strerror)
+            self._postpone(2 * self._pause)
+            return None
+        if pid == 0:
+            self._become(what, ours, theirs, act)
+        theirs.close()
+        one = Child(pid, ours, self._version, slot)
+        self._selector.register(ours, selectors.EVENT_READ, one)
+        return one
 
     def _free_slot(self) -> int:
         """Return the lowest number that no worker has."""
         taken = {one.slot for one in self._children}
         return next(slot for slot in itertools.count() if slot not in taken)
 
-    def _become_worker(self, ours: socket.socket, theirs: socket.socket, metrics: Row) -> None:
-        """Leave the supervisor's things and serve; never return."""
+    def _become(
+        self,
+        what: str,
+        ours: socket.socket,
+        theirs: socket.socket,
+        act: Callable[[socket.socket], NoReturn],
+    ) -> NoReturn:
+        """Leave the supervisor's things and do something else."""
         try:
             os.setpgid(0, 0)  # a terminal's Ctrl-C is for the supervisor alone
             signal.set_wakeup_fd(-1)
@@ -196,21 +227,48 @@ class Supervisor:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)  # whoever means all of us: the supervisor tells
             self._selector.close()
-            for one in (*self._wakeup, ours, *(other.control for other in self._children)):
+            for one in (*self._wakeup, ours, *(other.control for other in self._everyone)):
                 one.close()  # else the others' pipes would not end with the supervisor
-            self._front.apply(self._config.milter)
-            worker.run(
-                self._config,
-                self._learned,
-                self._front,
-                listener=self._listener,
-                control=theirs,
-                metrics=metrics,
-            )
+            act(theirs)
         except BaseException as error:
-            log.error("worker cannot start error=%s: %s", type(error).__name__, error)
+            log.error("%s cannot start error=%s: %s", what, type(error).__name__, error)
         finally:
             os._exit(1)
+
+    def _serve(self, metrics: Row, control: socket.socket) -> NoReturn:
+        """Be a worker."""
+        writer = self._calls.getsockname()
+        self._calls.close()
+        show_as("tamis-worker")
+        self._front.apply(self._config.milter)
+        worker.run(
+            self._config,
+            self._learned,
+            self._front,
+            listener=self._listener,
+            control=control,
+            writer=writer,
+            metrics=metrics,
+        )
+
+    def _write(self, control: socket.socket) -> NoReturn:
+        """Be the writer."""
+        self._listener.close()
+        show_as("tamis-writer")
+        writing.run(self._config.store, calls=self._calls, control=control, metrics=self._metrics.own)
+
+    @property
+    def _everyone(self) -> Sequence[Child]:
+        """All children."""
+        return (*self._children, *self._writers)
+
+    @property
+    def _lacks_writer(self) -> bool:
+        return self._wanted > 1 and all(one.state is State.LEAVING for one in self._writers)
+
+    @property
+    def _lacks_workers(self) -> bool:
+        return self._count(State.STARTING, State.SERVING) < self._wanted
 
     def _count(self, *states: State) -> int:
         return sum(one.state in states for one in self._children)
@@ -223,7 +281,7 @@ class Supervisor:
     def _wait(self) -> None:
         """Take what workers say, and the ends of those that ended, until the next look is due."""
         due = self._next_tick
-        if not self._stopping and self._count(State.STARTING, State.SERVING) < self._wanted:
+        if not self._stopping and (self._lacks_workers or self._lacks_writer):
             due = min(due, self._next_start)
         for key, _ in self._selector.select(max(0.0, due - time.monotonic())):
             if key.data is None:
@@ -245,11 +303,11 @@ class Supervisor:
         match one.hear():
             case b"":
                 self._bury(one)
-            case pipe.READY:
+            case pipe.READY if one.state is State.STARTING:  # else it was told to leave before
                 one.state = State.SERVING
             case pipe.WORN if one.state is State.SERVING:
                 one.state = State.WORN
-        if not self._stopping:
+        if not self._stopping and one in self._children:
             one.configure(self._text, self._version)  # where it is behind
             self._settle()
 
@@ -273,9 +331,12 @@ class Supervisor:
     def _look_at_workers(self) -> None:
         """Ask each for a sign of life, kill those that owe one for too long, and give our own."""
         silence = max(LEAST_SILENCE, self._config.milter.deadline)
-        for one in self._children:
-            if one.silent() > silence:
-                log.error("worker hangs and is killed pid=%d silent=%.0fs", one.pid, one.silent())
+        lock = self._config.store.timeout  # for which a writer, who does one thing at a time, may be silent
+        for one in self._everyone:
+            if one.silent() > silence + (lock if one in self._writers else 0.0):
+                log.error(
+                    "%s hangs and is killed pid=%d silent=%.0fs", self._what(one), one.pid, one.silent()
+                )
                 one.kill()
             else:
                 one.ping()
@@ -285,31 +346,38 @@ class Supervisor:
         self._metrics.own.workers(wanted=self._wanted, ready=ready)
         self._textfile.write()
 
+    def _what(self, one: Child) -> str:
+        return "writer" if one in self._writers else "worker"
+
     def _bury(self, dead: Child) -> None:
+        what = self._what(dead)
         self._selector.unregister(dead.control)
-        self._children.remove(dead)
         status = dead.bury()
-        self._metrics.worker(dead.slot).reset()
+        if dead in self._writers:
+            self._writers.remove(dead)
+        else:
+            self._children.remove(dead)
+            self._metrics.worker(dead.slot).reset()
         if self._stopping:
             return
         if dead.state is State.LEAVING and status == 0:
-            log.info("worker ended pid=%d age=%.0fs", dead.pid, dead.age)
+            log.info("%s ended pid=%d age=%.0fs", what, dead.pid, dead.age)
             return
         self._metrics.own.restarted(Restart.HUNG if dead.hung else Restart.DIED)
         self._postpone(FIRST_PAUSE if dead.age > YOUNG else 2 * self._pause)
-        log.error(
-            "worker died pid=%d status=%d age=%.0fs restart_in=%.1fs", dead.pid, status, dead.age, self._pause
-        )
+        values = (what, dead.pid, status, dead.age, self._pause)
+        log.error("%s died pid=%d status=%d age=%.0fs restart_in=%.1fs", *values)
 
     def _stop_workers(self) -> None:
         notify("STOPPING=1")
         log.info("stopping")
-        for one in self._children:
-            one.tell(pipe.STOP)
         end = time.monotonic() + self._config.milter.drain + MARGIN
-        while self._children and time.monotonic() < end:
-            self._wait()
-        for one in self._children:
-            log.error("worker did not stop and is killed pid=%d", one.pid)
+        for some in (self._children, self._writers):  # workers need the writer for their last tickets
+            for one in some:
+                one.tell(pipe.STOP)
+            while some and time.monotonic() < end:
+                self._wait()
+        for one in self._everyone:
+            log.error("%s did not stop and is killed pid=%d", self._what(one), one.pid)
             one.kill()
             one.bury()

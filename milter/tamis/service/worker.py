@@ -47,13 +47,14 @@ def run(
     *,
     listener: socket.socket,
     control: socket.socket,
+    writer: bytes,
     metrics: Row,
 ) -> NoReturn:
     """Serve until the supervisor says stop; end the process."""
     threading.excepthook = thread_failed
     loop = uvloop.new_event_loop()
     loop.set_exception_handler(_loop_failed)
-    one = Worker(config, learned, front, loop=loop, metrics=metrics)
+    one = Worker(config, learned, front, loop=loop, writer=writer, metrics=metrics)
     gc.freeze()
     gc.set_threshold(*COLLECT)
     loop.run_until_complete(one.serve(listener, control))
@@ -94,6 +95,7 @@ class Worker:
         front: Front,
         *,
         loop: asyncio.AbstractEventLoop,
+        writer: bytes,
         metrics: Row,
     ) -> None:
         self._learned = learned
@@ -101,6 +103,7 @@ class Worker:
         self._front = front
         self._front.metrics = metrics
         self._loop = loop
+        self._writer = writer  # the name of the socket on which it is called
         self._big = parts.big_messages()
         self._born = time.monotonic()
         self._share = (
@@ -116,7 +119,8 @@ class Worker:
         """Return the parts that a configuration makes; raise ConfigError, and StoreUnavailable."""
         metrics = self._metrics
         scanner = parts.scanner(config, parts.filters(config, self._learned), self._big, metrics=metrics)
-        store = parts.store(config, self._loop, metrics=metrics)
+        writer = self._writer if parts.workers(config) > 1 else None
+        store = parts.store(config, self._loop, writer=writer, metrics=metrics)
         copies = parts.copies(config, store)
         store.start()
         sign_ins = store if config.sessions.smtp else None

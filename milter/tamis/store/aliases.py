@@ -54,6 +54,12 @@ def aliases(connection: Connection) -> Iterator[Alias]:
         after = page[-1]
 
 
+def leading(connection: Connection, address: str) -> list[str]:
+    """Return the names that stand for an address, be it among others, in order."""
+    names = select(alias.c.name).distinct().where(alias.c.target == address).order_by(alias.c.name)
+    return list(connection.execute(names).scalars())
+
+
 def leads_back(connection: Connection, one: Alias) -> bool:
     """Tell whether an alias leads to itself by way of others of this table.
 

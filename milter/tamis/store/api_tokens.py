@@ -16,6 +16,12 @@ class Scope(StrEnum):
 
     READ = "read"
     CHANGE = "change"  # and read
+    ERASE = "erase"  # all that there is, and change and read
+
+    def allows(self, wanted: Scope) -> bool:
+        """Whether who may do this may do that, too."""
+        several = tuple(Scope)
+        return several.index(wanted) <= several.index(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import Connection, bindparam, false, func, literal_column, select, true, update
@@ -18,6 +17,7 @@ from tamis.store import dialect, secrets
 from tamis.store.schema import chain, ticket
 from tamis.store.seals import Sealer, Statement, name_of
 from tamis.ticket import first_id_of
+from tamis.values import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -57,20 +57,25 @@ _LEFT = "day before which chains are open that were in another writer's hands"
 _OPEN = select(chain.c.id).where(
     chain.c.day == bindparam("of"), chain.c.state == literal_column(f"'{State.OPEN}'")
 )
-_FOLLOWED = (
-    update(ticket)
+# Who waited for a ticket while he has another could wait for ever. A further node, which cannot have the
+# last one at once, makes a chain of its own.
+_FREE = (
+    select(ticket.c.id)
     .where(ticket.c.id == bindparam("ticket"), ticket.c.chain == bindparam("of"), ticket.c.is_last == true())
-    .values(is_last=false())
+    .with_for_update(skip_locked=True)
 )
+_FOLLOWED = update(ticket).where(ticket.c.id == _FREE.scalar_subquery()).values(is_last=false())
 _MARKED = (
     select(ticket.c.id, ticket.c.chain, ticket.c.number, ticket.c.link)
     .where(ticket.c.id >= bindparam("first"), ticket.c.id < bindparam("end"), ticket.c.is_last == true())
-    .where(ticket.c.chain.in_(_OPEN))
     .order_by(ticket.c.id.desc())
     .limit(1)
 )
-# A further node, which cannot have the last ticket at once, makes a chain of its own.
-_LAST = _MARKED.with_for_update(skip_locked=True)
+_LAST = _MARKED.where(ticket.c.chain.in_(_OPEN)).with_for_update(skip_locked=True)
+# Of open chains, in one statement, as between two another could begin one.
+_LASTS = _OPEN.add_columns(
+    _MARKED.with_only_columns(ticket.c.id).where(ticket.c.chain == chain.c.id).scalar_subquery()
+)
 
 
 def leaf(salt: bytes, body: bytes) -> bytes:
@@ -168,9 +173,10 @@ def seal(connection: Connection, *, before: int) -> None:
     for day in days:
         while (end := _end(connection, day)) is not None:
             close(connection, sealer, end)
-        if dialect.run(connection, _MARKED, _values(day)):  # its writer has it at the moment
+        lasts = [last for _, last in dialect.run(connection, _LASTS, _values(day))]
+        if any(lasts):  # its writer has it at the moment
             connection.info[_LEFT] = before
-        elif _is_open(connection, day):
+        elif lasts:
             log.error("day cannot be sealed, its last ticket is missing day=%s", name_of(day))
 
 

@@ -14,6 +14,7 @@ from tamis.ticket import first_id, new_id, time_of
 USER = "user"  # the actor where it was the account's own
 WEBMAIL = "webmail:"  # before the name of a webmail's server, by which it was
 TAMIS = "tamis"  # where nobody was, as when a notice is sent
+MOST = 1000  # records that are looked through, as a program may have made very many
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ def record(connection: Connection, address: str, changes: Iterable[Change], *, a
         connection.execute(insert(setting_change), rows)
 
 
+def octets(connection: Connection, address: str, *, now: int) -> int:
+    """Return how long the values are that changes of an account at a Unix time in ms have put on record."""
+    values = (func.length(func.coalesce(value, "")) for value in (setting_change.c.old, setting_change.c.new))
+    length = select(func.coalesce(func.sum(sum(values)), 0))  # JSON is ASCII here
+    made = (setting_change.c.id >= first_id(now), setting_change.c.id < first_id(now + 1))
+    return int(connection.execute(length.where(setting_change.c.account == address, *made)).scalar_one())
+
+
 def agree(connection: Connection, address: str, purpose: str, *, given: bool, actor: str, now: int) -> None:
     """Record that a consent was given, or withdrawn."""
     row = {"id": new_id(now), "account": address, "purpose": purpose, "given": given, "actor": actor}
@@ -54,10 +63,11 @@ def agree(connection: Connection, address: str, purpose: str, *, given: bool, ac
 
 
 def latest(connection: Connection, address: str) -> dict[str, int]:
-    """Return when each key of an account was changed last, as far as that is on record; Unix ms."""
-    newest = select(setting_change.c.key, func.max(setting_change.c.id).label("id"))
-    newest = newest.where(setting_change.c.account == address).group_by(setting_change.c.key)
-    return {row.key: time_of(row.id) for row in connection.execute(newest)}
+    """Return when each key of an account was changed last, as far as its newest records tell; Unix ms."""
+    newest = select(setting_change.c.id, setting_change.c.key).where(setting_change.c.account == address)
+    some = newest.order_by(setting_change.c.id.desc()).limit(MOST).subquery()
+    latest = select(some.c.key, func.max(some.c.id).label("id")).group_by(some.c.key)
+    return {row.key: time_of(row.id) for row in connection.execute(latest)}
 
 
 def next_old(connection: Connection, address: str, key: str, *, since: int) -> tuple[object] | None:

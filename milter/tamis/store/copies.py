@@ -72,7 +72,9 @@ def old(connection: Connection, *, since: int) -> list[int]:
 def forget(connection: Connection, *, since: int, most: int) -> list[int]:
     """Delete at most so many of those keys; return when they were remembered, nothing once there are none."""
     first = select(copy_guard.c.key, copy_guard.c.time).where(copy_guard.c.time <= since)
-    rows = connection.execute(first.order_by(copy_guard.c.time).limit(most)).all()
+    first = first.order_by(copy_guard.c.time).limit(most)
+    # Who has one in hand at the moment remembers it from now on, or deletes it himself.
+    rows = connection.execute(first.with_for_update(skip_locked=True)).all()
     connection.execute(delete(copy_guard).where(copy_guard.c.key.in_([row.key for row in rows])))
     return [row.time for row in rows]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, exists, insert, select
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from tamis.store.chunks import AT_ONCE
 from tamis.store.schema import api_token, local_password, used_link, web_session
@@ -25,10 +25,14 @@ def password_changed(connection: Connection, address: str) -> int | None:
 
 def put_password(connection: Connection, address: str, digest: str | None, *, now: int) -> None:
     """Set the hash of an account's password, or take it away."""
-    connection.execute(delete(local_password).where(local_password.c.account == address))
-    if digest is not None:
-        row = {"account": address, "hash": digest, "changed": now}
-        connection.execute(insert(local_password), row)
+    mine = local_password.c.account == address
+    if digest is None:
+        connection.execute(delete(local_password).where(mine))
+        return
+    row = {"hash": digest, "changed": now}
+    # The role of the web page may do no more than that.
+    if connection.execute(update(local_password).where(mine).values(row)).rowcount == 0:
+        connection.execute(insert(local_password), {"account": address, **row})
 
 
 def use_link(connection: Connection, digest: bytes, *, expires: int) -> bool:

@@ -42,7 +42,7 @@ class Database:
             connection = self._open()
             dialect.wait(connection, self._timeout)
             yield connection
-            connection.rollback()
+            dialect.roll_back(connection)  # else a statement by the driver would leave one open
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -404,6 +404,14 @@ def check(connection: Connection) -> None:
         raise StoreUnavailable("the database takes no writes: is it a standby's?")
 
 
+def may_make_tables(connection: Connection) -> bool:
+    """Tell whether a role on PostgreSQL may make tables; who opens an SQLite file may."""
+    if connection.dialect.name != "postgresql":
+        return True
+    asked = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+    return bool(connection.exec_driver_sql(asked).scalar_one())
+
+
 def _server_and_way(connection: Connection) -> str:
     version = _setting(connection, "server_version").split()[0]  # less Debian's own
     by = "SELECT ssl, version, inet_server_addr() FROM pg_stat_ssl WHERE pid = pg_backend_pid()"

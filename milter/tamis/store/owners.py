@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -24,6 +24,19 @@ class Status(StrEnum):
     RESTRICTED = "restricted"  # no filter runs on its incoming mail, and tickets stay to their floor only
     CLOSED = "closed"
     ERASED = "erased"  # all but what a floor or a hold keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """By what it is told later whether an account was erased since; Unix ms."""
+
+    created: int
+    erasure: int | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is erased."""
+        return self.erasure is not None and self.erasure >= self.created  # else it was made again since
 
 
 class Date(StrEnum):
@@ -49,7 +62,7 @@ IS_THERE = or_(account.c.erasure.is_(None), account.c.erasure < account.c.create
 
 def status_of(row: Row[*tuple[Any, ...]]) -> Status:
     """Return the status of an account by its COLUMNS."""
-    if row.erasure is not None and row.erasure >= row.created:  # else it was made again since
+    if Life(row.created, row.erasure).is_over:
         return Status.ERASED
     if row.closed is not None:
         return Status.CLOSED
@@ -74,6 +87,21 @@ def dates(connection: Connection, address: str) -> dict[str, int | None] | None:
     columns = (account.c.created, account.c.closed, account.c.restricted, account.c.last_sign_in)
     row = connection.execute(select(*columns).where(account.c.address == address)).one_or_none()
     return None if row is None else dict(row._mapping)
+
+
+def life(connection: Connection, address: str) -> Life | None:
+    """Return what was_erased() wants to know; None where there is no account, and no trace of one."""
+    columns = select(account.c.created, account.c.erasure).where(account.c.address == address)
+    row = connection.execute(columns).one_or_none()
+    return None if row is None else Life(*row)
+
+
+def was_erased(connection: Connection, address: str, *, since: Life | None) -> bool:
+    """Tell whether an account was erased since life() was asked, and was not made anew after it."""
+    now = life(connection, address)
+    if now is None:  # what is erased leaves no trace where nothing is kept
+        return since is not None and not since.is_over
+    return now.is_over and now.erasure != (since and since.erasure)
 
 
 def put(connection: Connection, address: str, date: Date, value: int | None) -> None:

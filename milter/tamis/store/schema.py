@@ -192,7 +192,7 @@ operator = Table(
     "operator",
     metadata,
     Column("name", String, primary_key=True),
-    Column("hash", String, nullable=False),  # as that of a local password
+    Column("hash", String, nullable=False),  # as that of a local password; "" where a reverse proxy names him
     Column("changed", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -217,8 +217,8 @@ api_token = Table(
     Column("account", String),  # none for that of the webmail's server, which acts for all
     Column("name", String, nullable=False),  # what its owner calls it
     Column("used", BigInteger),
-    Column("expires", BigInteger),
-    Column("scope", String, nullable=False, server_default="read"),  # read, change
+    Column("expires", BigInteger),  # none: it lasts until it is revoked
+    Column("scope", String, nullable=False, server_default="read"),  # read, change, erase
     sqlite_with_rowid=False,
 )
 Index("api_token_account", api_token.c.account)

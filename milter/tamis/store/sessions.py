@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from tamis.store import owners, settings
 from tamis.store.chunks import chunks
+from tamis.store.owners import Status
 from tamis.store.schema import session
 from tamis.ticket import first_id, new_id
 
@@ -25,6 +26,22 @@ class Kind(StrEnum):
 def sign_in(connection: Connection, address: str, kind: Kind, client: str | None, *, now: int) -> str:
     """Record a sign-in to an account, which is made where it is missing; return its ID."""
     settings.make(connection, address, now=now)
+    return _record(connection, address, kind, client, now)
+
+
+def sign_in_to_send(connection: Connection, address: str, client: str | None, *, now: int) -> None:
+    """Record a sign-in to send mail likewise, unless that hour (Unix time in ms) has one from the client.
+
+    An account that was erased stays so: its user's programs go on sending, and he wants nothing by that.
+    """
+    if _is_known(connection, address, client, now):
+        return
+    if settings.status(connection, address) is not Status.ERASED:
+        settings.make(connection, address, now=now)
+    _record(connection, address, Kind.SMTP, client, now)
+
+
+def _record(connection: Connection, address: str, kind: Kind, client: str | None, now: int) -> str:
     owners.signed_in(connection, address, now=now)
     session_id = new_id(now)
     row = {"id": session_id, "account": address, "kind": kind.value, "address": client}
@@ -32,12 +49,11 @@ def sign_in(connection: Connection, address: str, kind: Kind, client: str | None
     return session_id
 
 
-def is_known(connection: Connection, address: str, kind: Kind, client: str | None, *, now: int) -> bool:
-    """Tell whether a sign-in from a client was recorded in the hour of a Unix time in ms."""
+def _is_known(connection: Connection, address: str, client: str | None, now: int) -> bool:
     start = now // HOUR * HOUR
     same = select(session.c.id).where(
         session.c.account == address,
-        session.c.kind == kind.value,
+        session.c.kind == Kind.SMTP.value,
         session.c.address.is_not_distinct_from(client),
         session.c.id >= first_id(start),
         session.c.id < first_id(start + HOUR),

@@ -14,25 +14,22 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from tamis.interfaces import UNCOUNTED, Metrics, StoreUnavailable
 from tamis.preferences import Resolution
-from tamis.store import copies, sessions, tickets
-from tamis.store.database import Database, Refused
+from tamis.store import copies, rounds, sessions, tickets
+from tamis.store.database import Database
+from tamis.store.lane import Lane
 from tamis.store.recent import SLACK, Recent
-from tamis.store.sessions import Kind
+from tamis.store.rounds import Company
 from tamis.ticket import Ticket
+from tamis.values import dataclass
 
 log = logging.getLogger(__name__)
 
 POLL = 0.25  # seconds between looks for changes by others, which we promise to follow within one
 HEARING = 0.75  # seconds between looks for copies that others remembered; with POLL less than one
-AT_ONCE = 500  # jobs in one round
-# Where there are others, a job waits for them for so many seconds: a commit costs as much as several tickets.
-GATHER = 0.002
-COMPANY = 16  # rounds after one with several jobs
 CACHED = 20_000  # resolutions, of about half a kilobyte each
 
 Resolutions: TypeAlias = Mapping[str, Resolution]
@@ -114,12 +111,14 @@ class Store:
         watched: Sequence[Watched],
         remember: float | None,
         loop: asyncio.AbstractEventLoop,
+        lane: Lane | None = None,
         metrics: Metrics = UNCOUNTED,
         now: Callable[[], int] = milliseconds_now,
     ) -> None:
         """Take the parts; copies are remembered for so many seconds, by a clock of Unix milliseconds.
 
-        None is for a process that hands no copies over.
+        None is for a process that hands no copies over. With a lane, tickets are written by the writer at its
+        end, as long as there is one.
         """
         self._database = database
         self._resolver = resolver
@@ -130,24 +129,31 @@ class Store:
         self._next_hearing = 0.0  # monotonic seconds
         self._now = now
         self._loop = loop
+        self._lane = lane
         self._metrics = metrics
         self._cache: OrderedDict[str, Resolution] = OrderedDict()  # only touched on the loop; latest use last
         self._signed_in: set[tuple[str, str | None]] = set()  # in the hour; only touched on the loop
         self._hour = 0  # hours of Unix time
         self._jobs: queue.SimpleQueue[AnyJob | None] = queue.SimpleQueue()  # None: end
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
-        self._company = 0  # rounds in which a job still waits for others
+        self._company = Company()
+        self._adding = 0  # tickets that are being written; only touched on the loop
+        self._crowd = Company()  # of these
         self._closed = False
         self._next_look = 0.0  # monotonic seconds
 
     def start(self) -> None:
         """Start the thread; after the fork, in the process that uses the store."""
         self._thread.start()
+        if self._lane is not None:
+            self._lane.call()
 
     def close(self) -> None:
         """Write what waits and end the thread; may be called on any thread."""
         if not self._closed:
             self._closed = True
+            if self._lane is not None:
+                self._hand_over(self._lane.close)
             self._jobs.put(None)
         self._thread.join()
 
@@ -176,9 +182,24 @@ class Store:
 
     async def add(self, ticket: Ticket) -> None:
         """Return once the ticket is durable; raise StoreUnavailable."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._put(Addition(ticket, future))
-        await future
+        self._adding += 1
+        try:
+            if not await self._hand_on(ticket):
+                future: asyncio.Future[None] = self._loop.create_future()
+                self._put(Addition(ticket, future))
+                await future
+        finally:
+            self._adding -= 1
+
+    async def _hand_on(self, ticket: Ticket) -> bool:
+        """Have the writer write a ticket; tell whether it has.
+
+        Where there is one at a time, that would cost more than it saves.
+        """
+        if self._lane is None:
+            return False
+        self._crowd.came(self._adding)
+        return self._crowd.is_expected and await self._lane.add(tickets.draft(ticket))
 
     async def accepted(self, keys: Sequence[bytes], *, about_to_add: bool = True) -> frozenset[bytes]:
         """Return those keys that were remembered not too long ago; raise StoreUnavailable."""
@@ -245,14 +266,14 @@ class Store:
         try:
             jobs.append(self._jobs.get(timeout=max(0.0, self._next_look - time.monotonic())))
             # A copy that is out and not remembered would go out twice, did we end now: it waits for nobody.
-            if self._company > 0 and not isinstance(jobs[0], Remembrance):
-                time.sleep(GATHER)
-            while len(jobs) < AT_ONCE:
+            if self._company.is_expected and not isinstance(jobs[0], Remembrance):
+                time.sleep(rounds.GATHER)
+            while len(jobs) < rounds.AT_ONCE:
                 jobs.append(self._jobs.get_nowait())
         except queue.Empty:
             pass
         if jobs:
-            self._company = COMPANY if len(jobs) > 1 else self._company - 1
+            self._company.came(len(jobs))
         return jobs
 
     def _look(self) -> None:
@@ -263,8 +284,8 @@ class Store:
                 changed |= one.changed()
             except StoreUnavailable:
                 continue  # who needs a store that is away hears of it; a new connection counts as a change
-            except Exception as error:  # as in _work()
-                log.error("store thread failed error=%s", type(error).__name__)
+            except Exception as error:  # as in rounds.attempt()
+                log.error("store failed error=%s", type(error).__name__)
                 changed = True
         if changed:
             self._hand_over(self._cache.clear)
@@ -284,23 +305,7 @@ class Store:
         self._hand_over(lambda: self._recent.learn(found, since=since))
 
     def _work(self, jobs: Sequence[Job], act: Callable[[Sequence[Job]], None]) -> None:
-        """Do jobs together; where the database takes one of them amiss, each by itself."""
-        jobs = [job for job in jobs if not job.future.cancelled()]
-        if not jobs:
-            return
-        try:
-            act(jobs)
-        except Refused as error:
-            if len(jobs) == 1:
-                self._fail(jobs, str(error))
-                return
-            for job in jobs:
-                self._work([job], act)
-        except StoreUnavailable as error:
-            self._fail(jobs, str(error))
-        except Exception as error:  # else the thread would end, and every message after wait in vain
-            log.error("store thread failed error=%s", type(error).__name__)
-            self._fail(jobs, type(error).__name__)
+        rounds.attempt(jobs, act, self._fail, is_wanted=_is_wanted)
 
     def _resolve(self, jobs: Sequence[Lookup]) -> None:
         addresses = list(dict.fromkeys(address for job in jobs for address in job.addresses))
@@ -311,10 +316,12 @@ class Store:
         started = time.perf_counter()
         rows = tickets.rows([job.ticket for job in jobs])
         with self._database.adding() as connection:
-            waiting = [job for job in jobs if not job.future.cancelled()]
+            waiting = [job for job in jobs if _is_wanted(job)]
             if len(waiting) < len(jobs):  # some were told "try again" while we waited for the lock
                 rows = tickets.rows([job.ticket for job in waiting])
             tickets.add(connection, rows)
+            if not all(map(_is_wanted, waiting)):  # PostgreSQL waits for locks in there
+                raise rounds.Withdrawn
         self._metrics.committed(len(waiting), time.perf_counter() - started)
         self._hand_over(lambda: _succeed(jobs))
 
@@ -324,11 +331,11 @@ class Store:
             (found,) = self._resolver.resolve([job.login])
             if len(found.members) != 1 or (account := found.members[0].account) is None:
                 return
-            with self._database.adding() as connection:
-                if not sessions.is_known(connection, account, Kind.SMTP, job.client, now=job.time):
-                    sessions.sign_in(connection, account, Kind.SMTP, job.client, now=job.time)
-        except Exception as error:  # as in _work()
-            log.warning("sign-in not recorded error=%s", type(error).__name__)
+            with self._database.writing() as connection:  # it may make the account, as commands do
+                sessions.sign_in_to_send(connection, account, job.client, now=job.time)
+        except Exception as error:  # as in rounds.attempt()
+            told = error if isinstance(error, StoreUnavailable) else type(error).__name__
+            log.warning("sign-in not recorded error=%s", told)
             self._hand_over(lambda: self._signed_in.discard((job.login, job.client)))
 
     def _recall(self, jobs: Sequence[Recall]) -> None:
@@ -381,6 +388,10 @@ class Store:
         for job in jobs:
             if not job.future.done():
                 job.future.set_result(found)
+
+
+def _is_wanted(job: Addition | Lookup | Recall | Remembrance) -> bool:
+    return not job.future.cancelled()
 
 
 def _keys(jobs: Sequence[Recall | Remembrance]) -> frozenset[bytes]:

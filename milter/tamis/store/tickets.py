@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Executable, Select, UnaryExpression, asc, desc, select, union_all
@@ -14,6 +13,7 @@ from tamis.store import chains, dialect, pseudonyms
 from tamis.store.chains import Leaf
 from tamis.store.schema import ticket, ticket_account
 from tamis.ticket import Ticket, day_of, first_id
+from tamis.values import dataclass
 
 PAGE = 500  # rows of one query, so that no long one keeps the write-ahead log from being emptied
 
@@ -72,14 +72,29 @@ class Rows:
     accounts: Sequence[Mapping[str, object]]
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is written of a ticket, but for what ties it to others."""
+
+    id: str
+    message_id: str | None
+    body: str  # JSON
+    accounts: Sequence[str]
+
+
+def draft(ticket: Ticket) -> Draft:
+    """Return what is written of a ticket."""
+    return Draft(ticket.id, ticket.message_id, _encode(ticket.as_json()), tuple(ticket.accounts()))
+
+
 def rows(given: Sequence[Ticket]) -> Rows:
     """Return the rows of tickets."""
-    return _rows((one.as_json(), one.accounts()) for one in given)
+    return rows_of(draft(one) for one in given)
 
 
 def rewritten(given: Sequence[dict[str, Any]]) -> Rows:
     """Return the rows of tickets that were taken out to be changed, as JSON objects."""
-    return _rows((one, _accounts(one)) for one in given)
+    return rows_of(Draft(one["id"], one["message_id"], _encode(one), tuple(_accounts(one))) for one in given)
 
 
 def _accounts(one: Mapping[str, Any]) -> frozenset[str]:
@@ -87,16 +102,16 @@ def _accounts(one: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(found - {None})
 
 
-def _rows(given: Iterable[tuple[Mapping[str, Any], frozenset[str]]]) -> Rows:
+def rows_of(drafts: Iterable[Draft]) -> Rows:
+    """Return the rows of tickets."""
     tickets: list[dict[str, object]] = []
     leaves: list[Leaf] = []
     accounts: list[Mapping[str, object]] = []
-    for one, about in given:
-        body = _encode(one)
+    for one in drafts:
         salt = os.urandom(chains.SALT)
-        tickets.append({"id": one["id"], "message_id": one["message_id"], "body": body, "salt": salt})
-        leaves.append(Leaf(one["id"], day_of(one["id"]), chains.leaf(salt, body.encode())))
-        accounts += ({"account": account, "ticket": one["id"]} for account in about)
+        tickets.append({"id": one.id, "message_id": one.message_id, "body": one.body, "salt": salt})
+        leaves.append(Leaf(one.id, day_of(one.id), chains.leaf(salt, one.body.encode())))
+        accounts += ({"account": account, "ticket": one.id} for account in one.accounts)
     return Rows(tickets, leaves, accounts)
 
 

@@ -75,6 +75,11 @@ def _revision(connection: Connection) -> str | None:
 def _upgrade(connection: Connection) -> None:
     if _revision(connection) == REVISION:
         return
+    if not dialect.may_make_tables(connection):
+        raise StoreUnavailable(
+            f"there are no tables of schema {int(REVISION)}, which this role may not make:"
+            " run `tamis alias list` with the URL of the role that may, then the GRANTs of docs/store.md"
+        )
     from alembic import command, config  # a quarter of a second that no other start needs to spend
 
     script = config.Config()
