@@ -40,7 +40,8 @@ run: dev ## Try Tamis: a scanner, the milter and a small SMTP server, with sampl
 		--clamd $(CLAMD)/usr/sbin/clamd --libraries $(CLAMD)/usr/lib
 
 test: dev ## Run the tests, with real servers on loopback
-	@tests/unpack chromium clamav-daemon libsasl2-modules nginx postfix postgresql-15 sendmail-bin strace systemd
+	@tests/unpack chromium clamav-daemon libsasl2-modules nginx postfix postgresql-15 roundcube-core \
+		roundcube-sqlite3 sendmail-bin strace systemd
 	$(BIN)/python -m pytest
 
 check: dev ## Formatting, lint, types, tests and documentation: what CI runs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from statistics import median
+
+import pytest
 from hypothesis import settings
 from tests.commands import tamis as tamis
 from tests.servers.chromium import chromium as chromium
@@ -10,6 +13,7 @@ from tests.servers.clamd import clamd as clamd
 from tests.servers.milter import start_milter as start_milter
 from tests.servers.options import start_options as start_options
 from tests.servers.postgresql import postgresql as postgresql
+from tests.servers.provider import WAITS
 from tests.servers.provider import provider as provider
 from tests.servers.sites import deferring_site as deferring_site
 from tests.servers.sites import lenient_site as lenient_site
@@ -27,6 +31,7 @@ from tests.servers.sites import strict_site as strict_site
 from tests.servers.sites import unscanned_site as unscanned_site
 from tests.stores import either as either
 from tests.stores import either_empty as either_empty
+from tests.stores import hasty as hasty
 from tests.stores import with_tables as with_tables
 from tests.web import web as web
 
@@ -34,3 +39,13 @@ from tests.web import web as web
 settings.register_profile("same", derandomize=True, deadline=None, database=None)
 settings.register_profile("many", max_examples=5_000, deadline=None)
 settings.load_profile("same")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how soon changes on the web page counted, which no test asserts: machines may be busy."""
+    waits = terminalreporter.config.stash.get(WAITS, [])
+    if waits:
+        terminalreporter.write_line(
+            f"{len(waits)} changes on the web page counted for messages that began "
+            f"{max(waits):.3f} s later at most ({median(waits):.3f} s in the median)"
+        )

@@ -29,7 +29,16 @@ from tamis.desk import cells
 from tamis.desk.cells import Csv, Xlsx
 
 ANNA, BOB = "anna@example.org", "bob@example.org"
-TABLES = ("account", "settings", "tickets", "sessions", "setting_changes", "consents")
+TABLES = (
+    "account",
+    "settings",
+    "tickets",
+    "sessions",
+    "setting_changes",
+    "consents",
+    "aliases",
+    "programs",
+)
 
 
 @pytest.fixture
@@ -63,7 +72,7 @@ def test_all_that_is_kept_is_there_three_times_with_a_manifest(
 
     done = tamis("account", "export", ANNA, "--output", str(path), "--json")
 
-    counts = dict(zip(TABLES, (1, 13, 2, 0, 2, 1), strict=True))
+    counts = dict(zip(TABLES, (1, 13, 2, 0, 2, 1, 0, 0), strict=True))
     assert done.lines == [{"address": ANNA, "file": str(path), "records": counts}]
     manifest = content(path, "manifest.json")
     with zipfile.ZipFile(path) as archive:
@@ -94,6 +103,23 @@ def test_no_other_recipient_is_in_it(tamis: Tamis, config: Config, tmp_path: Pat
     assert "boss" not in str(sheet(tmp_path / "out.zip", "tickets"))
     (shown,) = content(tmp_path / "out.zip", "tickets.json")
     assert "means" not in shown and len(shown["recipients"]) == 1
+
+
+def test_what_leads_to_the_account_and_who_may_act_for_it_is_in_it(
+    tamis: Tamis, config: Config, tmp_path: Path
+) -> None:
+    tamis("alias", "add", "team@example.org", ANNA, BOB)
+    tamis("alias", "add", "others@example.org", BOB)
+    (made,) = tamis("account", "token", ANNA, "--new", "Phone", "--until", "2099-12-31", "--json").lines
+    tamis("account", "token", BOB, "--new", "Bobs")
+
+    tamis("account", "export", ANNA, "--output", str(tmp_path / "out.zip"))
+
+    assert content(tmp_path / "out.zip", "aliases.json") == [{"address": "team@example.org"}]
+    assert content(tmp_path / "out.zip", "programs.json") == [
+        {key: value for key, value in made.items() if key != "token"}
+    ]
+    assert table(tmp_path / "out.zip", "programs")[0]["name"] == "Phone"
 
 
 def test_who_works_for_the_provider_is_not_in_it(

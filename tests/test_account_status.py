@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.commands import Tamis
 from tests.examples import envelope, findings, message
-from tests.stores import NOON, make_config, make_ticket, running, stored, until, write_settings
+from tests.stores import NOON, PROMISED, make_config, make_ticket, running, stored, until, write_settings
 
 from tamis import config as configuration
 from tamis.config import Config
@@ -219,7 +219,7 @@ def test_no_filter_runs_on_mail_of_a_restricted_account_within_a_second(
                 await pipeline.handle(letter)
                 return not scans.wanted[-1]
 
-            return await until(nothing_is_wanted)
+            return await until(nothing_is_wanted, seconds=PROMISED)
 
     assert asyncio.run(story())
     assert scans.wanted[0] == frozenset(Filter)

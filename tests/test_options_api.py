@@ -171,7 +171,16 @@ def test_tickets_are_found_by_time_sender_and_kind(web: Web, anna: Program, quer
 
 
 @pytest.mark.parametrize(
-    "query", ["since=yesterday", "kind=ham", "before=x", "limit=5", "since=2026-11-23T12:00:00"]
+    "query",
+    [
+        "since=yesterday",
+        "since=0",
+        "since=2026-11-23T12:00:00",
+        "sender=a&sender=b",
+        "kind=ham",
+        "before=x",
+        "limit=5",
+    ],
 )
 def test_what_tickets_cannot_be_found_by_is_told(anna: Program, query: str) -> None:
     answer = anna.get(f"/tickets?{query}")
@@ -189,6 +198,23 @@ def test_a_correction_puts_the_sender_on_a_list(web: Web, anna: Program) -> None
 
     assert answer.json["allowed"]["own"] == ["anna@example.net"]
     assert ("user", "senders.allowed") in {row[1:3] for row in records(web)}
+
+
+@on_every_store
+def test_changes_of_long_lists_are_told_a_few_at_a_time(web: Web, anna: Program) -> None:
+    for letter in "abcd":
+        web.clock[0] += 1
+        senders = [f"{letter * 60}{number}@{'x' * 60}.{'y' * 60}.example.net" for number in range(2000)]
+        assert anna.send("PATCH", "/account", {"senders.allowed": senders}).status == 200
+
+    answers, before = [], ""
+    while before is not None:
+        answers.append(anna.get(f"/changes?before={before}"))
+        before = answers[-1].json["older"]
+
+    told = [one["new"] for answer in answers for one in answer.json["changes"]]
+    assert [one[0][0] for one in told if isinstance(one, list)] == ["d", "c", "b", "a"]
+    assert len(answers) > 1 and max(len(one.octets) for one in answers) < 3_000_000
 
 
 @on_every_store
@@ -296,16 +322,34 @@ def test_a_cookie_is_no_token(web: Web) -> None:
     assert visitor.get("/api/v1/account").status == 401
 
 
+def refused(program: Program) -> set[str]:
+    """Return the calls that a program may not make."""
+    found = ((call.name, program.send(call.method, re.sub(r"{\w+}", "allowed", call.path))) for call in CALLS)
+    return {name for name, answer in found if answer.status == 403}
+
+
 def test_a_token_that_may_read_changes_nothing(web: Web) -> None:
     program = web.program(ANNA, scope=Scope.READ)
 
-    found = {
-        call.name: program.send(call.method, re.sub(r"{\w+}", "allowed", call.path)).status for call in CALLS
-    }
+    assert refused(program) == {call.name for call in CALLS if call.scope is not Scope.READ}
 
-    assert {call.name for call in CALLS if call.scope is Scope.CHANGE} == {
-        name for name, status in found.items() if status == 403
-    }
+
+def test_a_token_that_may_change_does_not_erase(web: Web) -> None:
+    assert refused(web.program(ANNA, scope=Scope.CHANGE)) == {"erase"}
+
+
+@on_every_store
+def test_a_token_counts_until_its_end(web: Web, tamis: Tamis) -> None:
+    assert tamis("account", "token", ANNA, "--new", "old", "--until", "2026-01-01").status == 2
+    (made,) = tamis("account", "token", ANNA, "--new", "new", "--until", "2099-12-31", "--json").lines
+    program = web.program(ANNA)
+    program.sent["authorization"] = f"Bearer {made.pop('token')}"
+    assert program.get("/account").status == 200
+
+    web.clock[0] = 4_102_444_800_000  # 2100-01-01
+
+    assert made["expires"] == "2100-01-01T00:00:00.000Z"
+    assert program.get("/account").status == 401
 
 
 @on_every_store

@@ -60,6 +60,12 @@ def test_a_link_signs_in_once(linked: Web, tamis: Tamis) -> None:
         assert connection.execute("SELECT count(*) FROM session").fetchone() == (1,)
 
 
+def test_a_look_at_a_link_does_not_use_it_up(linked: Web) -> None:
+    linked.visitor().ask("HEAD", link())
+
+    assert linked.visitor().get(link()).status == 303
+
+
 def test_who_loads_his_link_anew_is_still_signed_in(linked: Web) -> None:
     visitor = linked.visitor()
     visitor.get(link())
@@ -156,6 +162,8 @@ def test_a_key_that_will_not_do_is_told_at_the_start(
         ('sign_in = ["link"]', "options.link.key_file: expected the file"),
         ('sign_in = ["header"]', "options.proxies: expected networks"),
         ('[options.header]\nname = "Cookie"', "options.header.name: expected the name"),
+        ('[options.header]\noperator = "Cookie"', "options.header.operator: expected the name"),
+        ('[options.header]\noperator = "Remote-Operator"', "options.proxies: expected networks"),
         ('[options.link]\nlifetime = "1h"', "options.link.lifetime: "),
     ],
 )
@@ -244,6 +252,7 @@ def test_who_signs_out_is_not_signed_in_again_at_once(proxied: Web) -> None:
 
     assert page.status == 200
     assert "You are signed out" in page.text and "Sign in as anna@example.org" in page.text
+    assert 'href="?out=yes&amp;lang=fr"' in page.text
 
 
 def test_the_field_that_a_client_adds_makes_it_count_for_nothing(proxied: Web) -> None:

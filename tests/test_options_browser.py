@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.servers import mail
 from tests.servers.chromium import new_context
 from tests.servers.provider import KEY, MAILBOX, MAILBOX_PASSWORD, Provider, save, sign_in
+from tests.visitor import PASSWORD
 
 from tamis.options.links import Links
 
@@ -49,6 +50,24 @@ def test_the_mailboxs_password_signs_in(page: Page, provider: Provider) -> None:
     sign_in(page, provider, MAILBOX, MAILBOX_PASSWORD)
 
     expect(page.get_by_text(MAILBOX)).to_be_visible()
+
+
+def test_another_password_is_set_by_who_knows_the_one_that_there_is(page: Page, provider: Provider) -> None:
+    address, new = provider.account(), "staple of the horse"
+    sign_in(page, provider, address)
+    page.get_by_role("link", name="Sign-ins").click()
+    page.get_by_role("link", name="Change my password").click()
+
+    page.get_by_label("Your current password").fill(PASSWORD)
+    page.get_by_label("Your new password").fill(new)
+    page.get_by_label("The new one once more").fill(new)
+    page.get_by_role("button", name="Change my password").click()
+    expect(page.get_by_role("status")).to_contain_text("Your password is changed")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    sign_in(page, provider, address, new)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("E-mail reception")
 
 
 def test_a_link_from_the_webmail_signs_in(page: Page, provider: Provider) -> None:

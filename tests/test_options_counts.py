@@ -9,18 +9,18 @@ import pytest
 from tests.prometheus import Samples
 from tests.servers.milter import PATIENCE
 from tests.servers.options import Options
+from tests.servers.ports import free_port
 from tests.stores import write_config
 
 from tamis.config import ConfigError, parse
 from tamis.options import counts
 from tamis.options.counts import Counts
-from tamis.sandbox.processes import free_port
 
 DOCS = Path(__file__).parents[1] / "docs/metrics.md"
 
 
 def test_a_socket_of_its_own_tells_the_counts_of_page_milter_and_purges(tmp_path: Path) -> None:
-    port, watched = free_port(0), free_port(0)
+    port, watched = free_port(), free_port()
     more = f'[options]\nlisten = "inet:127.0.0.1:{port}"\nmetrics = "inet:127.0.0.1:{watched}"\n'
     config = write_config(tmp_path, more=f'{more}[metrics]\nfile = "{tmp_path}/tamis.prom"\n')
     (tmp_path / "tamis.prom").write_text("tamis_workers 2\n")

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import re
-import socket
+import base64
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.servers import systemd
-from tests.servers.milter import COMMAND, PATIENCE
+from tests.servers import nginx, systemd
+from tests.servers.listening import listening
+from tests.servers.milter import COMMAND
 from tests.servers.options import Options, visitor
+from tests.servers.ports import free_port
 from tests.servers.postfix import SUDO
 from tests.servers.systemd import FILES, OPTIONS
 from tests.stores import make_config, stored
 from tests.test_systemd import confinement, numbers
 from tests.test_systemd import root as root
-from tests.web import set_password
-
-from tamis.sandbox.processes import free_port
-
-ROOT = Path(__file__).parents[1]
-NGINX = ROOT / "var/debian/nginx"
-PROXY = ROOT / "docs/reverse-proxy.md"
-SOCKET = "/run/tamis-options/options.sock"
-
-
-@contextmanager
-def listening(command: list[str], port: int) -> Iterator[None]:
-    """Run a server as long as the context lasts, once its port answers."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            end = time.monotonic() + PATIENCE
-            while True:
-                assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            yield
-        finally:
-            process.terminate()
-            process.communicate(timeout=PATIENCE)
+from tests.web import make_operator, set_password
 
 
 def test_the_page_serves_in_its_confinement(tmp_path: Path) -> None:
-    port = free_port(0)
+    port = free_port()
     more = f'[options]\nlisten = "inet:127.0.0.1:{port}"\n[metrics]\nfile = "{tmp_path}/tamis.prom"\n'
     config = make_config(tmp_path, more=more)
     set_password(config, "anna@example.org")
@@ -78,26 +51,47 @@ def test_the_stores_files_are_open_to_its_group(root: Path) -> None:
     assert shown.stdout.split() == ["2770", "660"]
 
 
+def test_nginx_signs_operators_in_and_nobody_else(tmp_path: Path) -> None:
+    port = free_port()
+    path = Path("/tmp") / f"options-{port}.sock"
+    more = f"""[options]
+listen = "unix:{path}"
+url = "http://127.0.0.1:{port}/options"
+header = {{ operator = "Remote-Operator" }}
+"""
+    make_operator(make_config(tmp_path, more=more))
+    passwords = tmp_path / "operators"
+    passwords.write_text("olga:{PLAIN}secret\npat:{PLAIN}secret\n")
+    server = f"server {{ listen 127.0.0.1:{port}; {nginx.locations(path, passwords)} }}"
+    with Options(tmp_path / "tamis.toml"), nginx.serving(tmp_path, server, port):
+        stranger, pat, olga = (visitor(port) for _ in range(3))
+        stranger.sent = {"remote-operator": "olga"}
+        pat.sent = basic("pat")
+        olga.sent = basic("olga")
+        unasked = [stranger.get(f"/options{one}") for one in ("/operator", "/operator/sign-in", "/sign-in")]
+        no_operator = pat.get("/options/operator/sign-in")
+        olga.get("/options/operator/sign-in")
+        overview = olga.get("/options/operator")
+
+    assert [one.status for one in unasked] == [401, 401, 200]
+    assert no_operator.status == 403
+    assert overview.status == 200
+    assert "olga" in overview.text
+
+
+def basic(name: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{name}:secret".encode()).decode()}
+
+
 @pytest.fixture
 def behind_nginx(tmp_path: Path) -> Iterator[int]:
     """Run the page behind nginx as the documentation has it, without TLS; return nginx's port."""
-    port = free_port(0)
+    port = free_port()
     path = Path("/tmp") / f"options-{port}.sock"
     more = f'[options]\nlisten = "unix:{path}"\nurl = "http://127.0.0.1:{port}/options"\n'
     set_password(make_config(tmp_path, more=more), "anna@example.org")
-    location = re.search(r"```nginx\n(.*?)```", PROXY.read_text(), re.DOTALL)
-    assert location is not None
-    temporary = "".join(
-        f"{one}_temp_path {tmp_path}/{one};" for one in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;" if os.getuid() == 0 else ""
-    (tmp_path / "nginx.conf").write_text(
-        f"{user} daemon off; pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\n"
-        f"http {{ {temporary} access_log off;\nserver {{ listen 127.0.0.1:{port};\n"
-        f"{location[1].replace(SOCKET, str(path))} }} }}\n"
-    )
-    command = [str(NGINX / "usr/sbin/nginx"), "-e", "stderr", "-p", str(tmp_path)]
-    with Options(tmp_path / "tamis.toml"), listening([*command, "-c", str(tmp_path / "nginx.conf")], port):
+    server = f"server {{ listen 127.0.0.1:{port}; {nginx.location(path)} }}"
+    with Options(tmp_path / "tamis.toml"), nginx.serving(tmp_path, server, port):
         yield port
 
 

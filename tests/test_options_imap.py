@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.examples import parsed
 from tests.servers.imap import ImapServer
+from tests.stores import make_config
 from tests.web import running
 
 from tamis.config import ConfigError
@@ -81,12 +82,40 @@ def test_the_mailbox_may_be_known_by_its_local_part(tmp_path: Path) -> None:
         assert web.visitor().sign_in("carol@example.org", "of carol").status == 303
 
 
-def test_a_mailbox_elsewhere_signs_in_to_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("login", ["address", "local part"])
+def test_the_server_is_not_asked_for_a_mailbox_elsewhere(tmp_path: Path, login: str) -> None:
     with (
-        ImapServer(tmp_path, {"eve@elsewhere.example": "right"}) as server,
-        running(tmp_path, configured(server)) as web,
+        ImapServer(tmp_path, {"carol@elsewhere.example": "right", "carol": "right"}) as server,
+        running(tmp_path, configured(server, f'login = "{login}"\n')) as web,
     ):
-        assert web.visitor().sign_in("eve@elsewhere.example", "right").status == 401
+        assert web.visitor().sign_in("carol@elsewhere.example", "right").status == 401
+
+    assert server.asked == []
+
+
+def test_check_warns_where_a_login_stands_for_mailboxes_of_several_domains(tmp_path: Path) -> None:
+    with ImapServer(tmp_path, PASSWORDS) as server:
+        config = make_config(tmp_path, more=configured(server, 'login = "local part"\n'))
+        found = [one.text for one in remarks(config) if one.status is Status.WARNING]
+
+    assert len(found) == 1 and "can sign in as anna@ in each" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ('listen = "inet:127.0.0.1:8892"\nproxies = ["127.0.0.1/32", "::/0"]', "::/0 is everybody"),
+        ('listen = "unix:/run/options.sock"\nsocket_mode = "0666"', "options.socket_mode: any user"),
+        ('listen = "unix:/run/options.sock"\nsocket_mode = "0660"', ""),
+    ],
+)
+def test_check_warns_where_anybody_can_say_to_be_the_proxy(tmp_path: Path, more: str, expected: str) -> None:
+    config = make_config(tmp_path, more=f"[options]\n{more}\n")
+
+    found = [one.text for one in remarks(config) if one.status is Status.WARNING]
+
+    assert len(found) == bool(expected)
+    assert expected in "".join(found)
 
 
 def test_a_server_that_is_away_is_told_and_is_no_wrong_password(
@@ -194,3 +223,20 @@ def test_check_tells_what_is_unwise(text: str, expected: list[str]) -> None:
     assert first.status is Status.OK
     assert len(others) == len(expected)
     assert all(one.text.startswith(start) for one, start in zip(others, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "sign-in by password"),
+        ('sign_in = ["password", "header"]', "sign-in by password, header Remote-User"),
+        (
+            '[options.header]\noperator = "Remote-Operator"',
+            "sign-in by password; of operators by password, header Remote-Operator",
+        ),
+    ],
+)
+def test_check_tells_whose_word_is_taken_for_who_somebody_is(text: str, expected: str) -> None:
+    first, *_ = remarks(parsed(f'[options]\nlisten = "unix:/run/options.sock"\n{text}\n'))
+
+    assert first.text == f"unix:/run/options.sock, {expected}"

@@ -174,7 +174,7 @@ def test_a_message_that_was_sent_to_oneself_tells_both(web: Web) -> None:
 def test_what_was_only_watched_says_so(web: Web) -> None:
     text = told(web, came(outcome("spam", Action.REFUSE, score=20.0), mode="shadow"))
 
-    assert "the message passed as it was. Else: It was refused, and its sender was told." in text
+    assert "the message passed as it was. Otherwise this would have happened: It was refused" in text
 
 
 def test_every_reason_has_its_sentence_in_both_languages(web: Web) -> None:

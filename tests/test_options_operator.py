@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.commands import Tamis
-from tests.stores import NOON, keep, make_ticket, on_every_store
-from tests.visitor import PASSWORD, Page, Visitor
-from tests.web import CHEAP, Web, running
+from markupsafe import Markup
+from tests.servers.milter import PATIENCE
+from tests.stores import NOON, keep, make_config, make_ticket, on_every_store
+from tests.visitor import Visitor
+from tests.web import Web, make_operator, running
 
-from tamis.interfaces import Answer, Tempfail
-from tamis.options.doorkeeper import OF_AN_ACCOUNT
-from tamis.options.operators import chart, figures, sampling
-from tamis.options.routes import ROUTES, For, Route
-from tamis.passwords import Passwords
+from tamis.interfaces import Answer, StoreUnavailable, Tempfail
+from tamis.options.operators import board, chart, figures, sampling
+from tamis.options.routes import ROUTES, For
 from tamis.service.families import SECONDS
 from tamis.service.table import Row, Table
 from tamis.service.textfile import exposition
-from tamis.store import operators, receipts
+from tamis.store import receipts
 from tamis.store.database import Database
 from tamis.store.hours import HOUR, Hour
 from tamis.ticket import Action, Direction, new_id
 
+DAY = 24 * HOUR
 OWN = [one for one in ROUTES if one.who is For.OPERATOR]
 
 
@@ -36,104 +37,13 @@ def watched(tmp_path: Path) -> Iterator[Web]:
         yield web
 
 
-def add(web: Web, name: str = "olga", password: str = PASSWORD) -> None:
-    digest = Passwords(CHEAP).hash(password)
-    with contextlib.closing(Database(web.config.store)) as database, database.writing() as connection:
-        operators.put(connection, name, digest, now=NOON)
-
-
-def sign_in(visitor: Visitor, name: str = "olga", password: str = PASSWORD) -> Page:
-    token = visitor.get("/operator/sign-in").token
-    return visitor.post("/operator/sign-in", {"token": token, "name": name, "password": password})
-
-
-def signed_in(web: Web, language: str = "en") -> Visitor:
-    add(web)
-    visitor = web.visitor(language)
-    assert sign_in(visitor).location == "/operator"
-    return visitor
-
-
-# --- Who sees it -----------------------------------------------------------------------------------
-
-
-def test_an_operator_signs_in_and_out(web: Web) -> None:
-    visitor = signed_in(web)
-    seen = visitor.get("/operator")
-    held = dict(visitor.cookies)
-
-    visitor.post("/operator/sign-out", {"token": seen.token})
-    visitor.cookies = held
-
-    assert "olga" in seen.text
-    assert visitor.get("/operator").location == "/operator/sign-in"
-
-
-@pytest.mark.parametrize(("name", "password"), [("olga", "wrong"), ("nobody", PASSWORD), ("", "")])
-def test_who_is_wrong_is_told_the_same_whether_there_is_such_an_operator(
-    web: Web, name: str, password: str
-) -> None:
-    add(web)
-
-    page = sign_in(web.visitor(), name, password)
-
-    assert page.status == 401
-    assert "Name or password is wrong." in page.text
-
-
-def test_attempts_are_limited(web: Web) -> None:
-    add(web)
-    visitor = web.visitor()
-    for _ in range(OF_AN_ACCOUNT):
-        sign_in(visitor, password="wrong")  # noqa: S106
-
-    assert sign_in(visitor).status == 429
-
-
-@pytest.mark.parametrize("route", OWN, ids=lambda one: one.name)
-def test_a_user_is_no_operator(web: Web, route: Route) -> None:
-    visitor = web.signed_in()
-    visitor.cookies["tamis-operator"] = visitor.cookies["tamis"]
-    token = visitor.get("/reception").token
-    pages = [visitor.get(route.path)] * (route.show is not None)
-    pages += [visitor.post(route.path, {"token": token})] * (route.change is not None)
-
-    assert [page.location for page in pages] == ["/operator/sign-in"]
-
-
-def test_an_operator_is_no_user(web: Web) -> None:
-    visitor = signed_in(web)
-    visitor.cookies["tamis"] = visitor.cookies["tamis-operator"]
-
-    assert visitor.get("/reception").location == "/sign-in?next=reception"
-
-
-def test_the_cookie_goes_to_operators_pages_alone(tmp_path: Path) -> None:
-    with running(tmp_path, '[options]\nurl = "https://mail.example.org/options"') as web:
-        cookie = web.visitor().get("/options/operator/sign-in").headers["set-cookie"]
-
-    assert cookie.startswith("__Secure-tamis-operator=")
-    assert "; Path=/options/operator; SameSite=lax; Secure" in cookie
-    assert "HttpOnly" in cookie
-
-
-def test_who_is_removed_is_signed_out(web: Web, tamis: Tamis) -> None:
-    visitor = signed_in(web)
-
-    tamis("options", "operator", "remove", "olga")
-
-    assert visitor.get("/operator").location == "/operator/sign-in"
-
-
-def test_operators_are_added_and_listed(web: Web, tamis: Tamis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
-    added = tamis("options", "operator", "add", "pat")
-
-    assert added.status == 0
-    assert tamis("options", "operator", "list").out.startswith("pat  password set 20")
-    assert sign_in(web.visitor(), "pat").location == "/operator"
-    assert tamis("options", "operator", "remove", "olga").status == 1
-    assert tamis("options", "operator", "add", "pat@example.org").status == 2
+def shown(web: Web, visitor: Visitor, path: str, wanted: str) -> str:
+    """Return a page once it says something."""
+    end = time.monotonic() + PATIENCE
+    while wanted not in (text := visitor.get(path).text) and time.monotonic() < end:
+        time.sleep(0.01)
+        web.clock[0] += board.FRESH
+    return text
 
 
 # --- What it shows ---------------------------------------------------------------------------------
@@ -171,7 +81,7 @@ def test_messages_are_shown_in_the_hour_in_which_they_came(watched: Web) -> None
     count(table.worker(0), 7)
     note(watched, table)
 
-    text = signed_in(watched).get("/operator").text
+    text = watched.operator().get("/operator").text
 
     assert '<th scope="row">12:00</th><td class="number">41</td>' in text
     assert '<th scope="row">13:00</th><td class="number">7</td>' in text
@@ -180,7 +90,7 @@ def test_messages_are_shown_in_the_hour_in_which_they_came(watched: Web) -> None
 
 
 def test_faults_are_shown_with_their_last_hour(watched: Web) -> None:
-    visitor = signed_in(watched, "fr")
+    visitor = watched.operator("fr")
     table = started()
     note(watched, table)
     table.worker(0).unticketed(Answer.TEMPFAIL, Tempfail.RELAY, direction=Direction.INCOMING)
@@ -192,19 +102,19 @@ def test_faults_are_shown_with_their_last_hour(watched: Web) -> None:
 
 
 def test_a_milter_that_is_silent_is_told(watched: Web) -> None:
-    visitor = signed_in(watched)
+    visitor = watched.operator()
     absent = visitor.get("/operator").text
     write(watched, started())
     watched.clock[0] = 4_000_000_000_000  # long after the file was written
 
-    silent = signed_in(watched).get("/operator").text
+    silent = watched.operator().get("/operator").text
 
     assert "Not running, or metrics.file cannot be read" in absent
     assert "Has said nothing since" in silent
 
 
 def test_the_oldest_records_stand_against_their_ceiling(web: Web) -> None:
-    visitor = signed_in(web)
+    visitor = web.operator()
     keep(web.config, [make_ticket()])
     with contextlib.closing(Database(web.config.store)) as database, database.writing() as connection:
         receipts.put(connection, new_id(NOON), {})
@@ -215,6 +125,68 @@ def test_the_oldest_records_stand_against_their_ceiling(web: Web) -> None:
     assert "<dt>Last purge</dt><dd>23 November 2026, 12:00 UTC</dd>" in text
     assert "name a file in metrics.file" in text
     assert "@" not in text
+
+
+@on_every_store
+def test_mail_is_shown_by_domain_rounded_and_small_numbers_not(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    make_operator(config)
+    keep(config, [make_ticket(milliseconds=NOON - DAY - one) for one in range(19)])
+    keep(config, [make_ticket(milliseconds=NOON - HOUR - one) for one in range(4)])
+    with running(tmp_path) as web:
+        visitor = web.visitor()
+        visitor.sign_in_operator()
+        week = shown(web, visitor, "/operator/domains?days=7", "Counted until")
+        today = visitor.get("/operator/domains").text
+
+    few = '<td class="number off">under 5</td>'
+    assert f'<th scope="row">example.org</th>{few}<td class="number">20</td>' in week
+    assert f'<th scope="row">example.org</th>{few}{few}' in today
+    assert "@" not in week + today
+
+
+def test_domains_are_looked_for_by_a_part_of_their_names(web: Web) -> None:
+    text = web.operator().get("/operator/domains?domain=E.COM").text
+
+    assert "example.com" in text
+    assert "example.org" not in text
+
+
+def test_what_many_ask_for_is_made_once_in_five_seconds(web: Web) -> None:
+    visitor = web.operator()
+    first, told = (visitor.get("/operator").text, visitor.get("/operator?lang=fr").text)
+    keep(web.config, [make_ticket()])
+    soon = visitor.get("/operator?lang=en").text
+    web.clock[0] += board.FRESH
+
+    later = visitor.get("/operator").text
+
+    assert "There are none." in first
+    assert "Il n&#39;y en a pas" in told
+    assert "There are none." in soon
+    assert '<th scope="row">tickets</th>' in later
+
+
+def test_those_who_ask_at_once_wait_for_the_same_one_and_see_it_fail_together() -> None:
+    made: list[int] = []
+
+    async def make() -> Markup:
+        made.append(len(made))
+        await asyncio.sleep(0)
+        if len(made) == 1:
+            raise StoreUnavailable("locked")
+        return Markup("well")
+
+    async def story() -> list[object]:
+        shown = board.Board()
+        asked = (shown.get("overview", make, now=0) for _ in range(3))
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+        return [*failed, await shown.get("overview", make, now=0)]
+
+    *failed, at_last = asyncio.run(story())
+
+    assert [type(one) for one in failed] == [StoreUnavailable] * 3
+    assert (at_last, made) == ("well", [0, 1])
 
 
 # --- Sums ------------------------------------------------------------------------------------------

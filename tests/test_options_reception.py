@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import Tamis
-from tests.stores import on_every_store, other
+from tests.stores import gives_up_soon, locked, on_every_store, other
 from tests.web import Web, running
 
 FIELDS = {
@@ -41,7 +41,7 @@ def test_the_page_shows_what_is_in_force(web: Web, tamis: Tamis) -> None:
     text = visitor.get("/reception").text
 
     assert switches(text) == {"antivirus": False, "antispam": True, "graymail": True, "learning": False}
-    assert '<option value="file" selected>Put it into the folder junk</option>' in text
+    assert '<option value="file" selected>Put it into “junk”</option>' in text
     assert 'value="3.2"' in text
 
 
@@ -57,6 +57,18 @@ def test_saving_sets_what_was_changed_and_nothing_else(web: Web, tamis: Tamis) -
     text = visitor.get(done.location).text
     assert "Saved. In force since 23 November 2026, 12:00 UTC." in text
     assert not switches(text)["antispam"]
+
+
+def test_what_was_changed_elsewhere_meanwhile_stays(web: Web, tamis: Tamis) -> None:
+    visitor = web.signed_in()
+    old = dict(re.findall(r'name="(seen\.[\w.]+)" value="([^"]*)"', visitor.get("/reception").text))
+    tamis("account", "set", "anna@example.org", "antispam=off", "graymail.list=file")
+
+    wrong = visitor.change("/reception", FIELDS | old | {"antispam.mark": "many"})
+    visitor.change("/reception", FIELDS | old | {"graymail.social": "none"})
+
+    assert 'name="seen.antispam" value="on"' in wrong.text
+    assert own(tamis) == {"antispam": "off", "graymail.list": "file", "graymail.social": "none"}
 
 
 def test_each_change_is_on_record_as_the_users_own(web: Web) -> None:
@@ -141,6 +153,16 @@ def test_what_the_operator_has_locked_is_told_and_cannot_be_changed(tmp_path: Pa
     assert text.count("Your provider has set this for all users") == 3
 
 
+def test_where_nothing_can_be_changed_there_is_nothing_to_save(tmp_path: Path) -> None:
+    save = '<button class="main">Save</button>'
+    with running(tmp_path, "[users]\nmay_change = []\n") as web:
+        locked = web.signed_in().get("/reception").text
+    with running(tmp_path, LOCKED) as web:
+        free = web.signed_in().get("/reception").text
+
+    assert (save in locked, save in free) == (False, True)
+
+
 def test_a_restricted_account_shows_that_nothing_runs(web: Web, tamis: Tamis) -> None:
     visitor = web.signed_in()
     tamis("account", "restrict", "anna@example.org")
@@ -151,6 +173,20 @@ def test_a_restricted_account_shows_that_nothing_runs(web: Web, tamis: Tamis) ->
     assert done.location.endswith("saved=nothing")
     assert set(switches(text).values()) == {False}
     assert "The use of your data is restricted" in text
+
+
+@gives_up_soon
+@on_every_store
+def test_a_store_that_takes_nothing_still_shows_what_is_in_force(web: Web) -> None:
+    visitor, program = web.signed_in(), web.program("anna@example.org")
+    fields = FIELDS | {"token": visitor.get("/reception").token, "antispam": ""}
+    web.clock[0] += 20 * 60_000
+    with locked(web.config):
+        shown, told = visitor.get("/reception"), program.get("/account")
+        refused = visitor.post("/reception", fields)
+
+    assert (shown.status, told.status, refused.status) == (200, 200, 503)
+    assert visitor.post("/reception", fields).location == "/reception?saved=yes"
 
 
 def test_a_store_that_is_away_is_told_without_detail_and_comes_back(web: Web) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,21 @@ def test_a_text_takes_the_place_of_the_list(web: Web, tamis: Tamis) -> None:
     assert listed(tamis) == []
 
 
+def test_a_text_is_not_saved_unseen_over_what_was_changed_meanwhile(web: Web, tamis: Tamis) -> None:
+    visitor = web.signed_in()
+    mark = re.compile(r'name="seen" value="(\w+)"')
+    old = mark.search(visitor.get("/senders/allowed").text)
+    tamis("account", "set", "anna@example.org", "senders.allowed=new@example.net")
+
+    fields = {"text": "old@example.net"}
+    refused = visitor.change("/senders/allowed", fields | {"seen": old[1] if old else ""})
+    new = mark.search(refused.text)
+    saved = visitor.change("/senders/allowed", fields | {"seen": new[1] if new else ""})
+
+    assert (refused.status, saved.status) == (409, 303)
+    assert "changed elsewhere" in refused.text and ">old@example.net</textarea>" in refused.text
+
+
 def test_wrong_lines_of_a_text_are_told_by_number_and_nothing_is_saved(web: Web, tamis: Tamis) -> None:
     visitor = web.signed_in()
     given = "a@example.net\n<script>\nb@example.net\nrubbish"
@@ -151,7 +167,9 @@ def test_lists_that_are_locked_are_shown_and_cannot_be_changed(tmp_path: Path, t
             visitor.post("/senders/allowed", {"token": token, "text": "a@example.net"}),
         ]
         shown = visitor.get("/senders").text
+        text = visitor.get("/senders/allowed").text
 
     assert [page.status for page in pages] == [409, 409]
     assert "<input" not in shown.partition("<main")[2]
+    assert "Save" not in text and "Your provider has set this for all users" in text
     assert listed(tamis) is None

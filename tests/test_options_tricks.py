@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,17 @@ from urllib.parse import urlencode
 import pytest
 from tests.servers.milter import PATIENCE
 from tests.servers.options import Options
-from tests.stores import write_config
+from tests.servers.ports import free_port
+from tests.stores import NOON, on_every_store, write_config, write_settings
 from tests.visitor import FORM, Visitor
 from tests.web import CHEAP, Web, running
 
+from tamis.options.allowance import CHANGES, OCTETS
 from tamis.options.doorkeeper import OF_A_CLIENT
 from tamis.passwords import Passwords
-from tamis.sandbox.processes import free_port
+from tamis.store import changes
+from tamis.store.changes import Change
+from tamis.store.database import Database
 
 HOST = b"Host: here\r\nConnection: close\r\n"
 POST = b"POST /sign-in HTTP/1.1\r\n" + HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -26,7 +31,7 @@ POST = b"POST /sign-in HTTP/1.1\r\n" + HOST + b"Content-Type: application/x-www-
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Options]:
     """Run a web page for all of these tests."""
-    folder, port = tmp_path_factory.mktemp("tricks"), free_port(0)
+    folder, port = tmp_path_factory.mktemp("tricks"), free_port()
     with Options(write_config(folder, more=f'[options]\nlisten = "inet:127.0.0.1:{port}"'), port) as one:
         yield one
 
@@ -35,12 +40,11 @@ def ask(options: Options, octets: bytes) -> bytes:
     """Return all that is answered to octets until the connection ends."""
     found = b""
     with socket.create_connection(("127.0.0.1", options.port), timeout=PATIENCE) as connection:
-        try:
+        with contextlib.suppress(ConnectionError):  # cut off while we still send: the answer is there
             connection.sendall(octets)
+        with contextlib.suppress(ConnectionError):
             while some := connection.recv(65536):
                 found += some
-        except ConnectionError:  # cut off while we still send
-            pass
     return found
 
 
@@ -147,9 +151,102 @@ def test_no_parameter_breaks_a_page(web: Web, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sender", ["a\x00@example.org", "a\x1b@example.org", "a\r\nb@example.org", "a@exam\x7fple.org"]
+    "sender",
+    [
+        "a\x00@example.org",
+        "a\x1b@example.org",
+        "a\r\nb@example.org",
+        "a@exam\x7fple.org",
+        "a@example.\u202egro",
+        "a\u200b@example.org",
+        f"{'a' * 309}@example.org",
+    ],
 )
 def test_a_list_takes_nothing_that_cannot_be_read(web: Web, sender: str) -> None:
     page = web.signed_in().change("/senders", {"list": "allowed", "sender": sender})
 
     assert page.status == 422
+
+
+def test_nobody_fills_the_store_with_changes(web: Web) -> None:
+    visitor, program = web.signed_in(), web.program("anna@example.org")
+    form = {"token": visitor.get("/senders").token, "list": "allowed"}
+    for number in range(CHANGES // 2):
+        visitor.post("/senders", form | {"sender": f"user{number}@example.net"})
+        program.send("PATCH", "/senders/allowed", {"remove": [f"user{number}@example.net"]})
+
+    refused = visitor.post("/senders", form | {"sender": "one-more@example.net"})
+
+    assert (refused.status, refused.headers["retry-after"]) == (429, "3600")
+    assert "Nothing was done this time. Go on in 60 min" in refused.text
+    assert program.send("PATCH", "/account", {"antispam": "off"}).status == 429
+    assert visitor.get("/senders").status == 200
+    assert visitor.post("/sign-out", form).status == 303
+    bob = web.signed_in("bob@example.org")
+    assert bob.change("/senders", {"list": "allowed", "sender": "x@example.net"}).status == 303
+
+
+@on_every_store
+def test_what_changes_put_on_record_is_counted_in_octets(web: Web) -> None:
+    found = [Change("antispam", None, "off"), Change("senders.allowed", [], ["é@example.net"])]
+    with contextlib.closing(Database(web.config.store)) as database, database.writing() as connection:
+        for address, now in (("anna@example.org", NOON), ("bob@example.org", NOON + 1)):
+            changes.record(connection, address, found, actor="user", now=now)
+
+        lengths = [changes.octets(connection, "anna@example.org", now=NOON + one) for one in (-1, 0, 1)]
+
+    assert lengths == [0, len('"off"' + "[]" + r'["\u00e9@example.net"]'), 0]
+
+
+def test_nobody_fills_the_store_with_few_long_changes(web: Web) -> None:
+    visitor, program = web.signed_in(), web.program("anna@example.org")
+    form = {"token": visitor.get("/senders").token, "list": "allowed"}
+    long = tuple(f"{number}{'a' * 59}@{'b' * 60}.{'c' * 60}.{'d' * 60}" for number in range(1000, 2900))
+    write_settings(web.config, "anna@example.org", senders_allowed=long)
+    least = 2 * sum(map(len, long))  # of a change: what the list was, and what it is
+    for number in range(-(-OCTETS // least)):
+        page = visitor.post("/senders", form | {"sender": f"user{number}@example.net"})
+        assert page.location.startswith("/senders")
+    web.clock[0] += 1_200_000
+
+    refused = visitor.post("/senders", form | {"sender": "one-more@example.net"})
+    answer = program.send("PATCH", "/account", {"antispam": "off"})
+
+    assert (refused.status, refused.headers["retry-after"]) == (429, "2400")
+    assert "Go on in 40 min" in refused.text
+    assert (answer.status, answer.json["detail"]) == (
+        429,
+        "Too many changes, or too long ones. Wait 2400 s.",
+    )
+    assert visitor.get("/senders").status == 200
+    for _ in range(2):
+        web.clock[0] += 1_200_000
+        visitor.get("/senders")  # who does nothing for half an hour is signed out
+    done = visitor.post("/senders", form | {"sender": "one-more@example.net"})
+    assert done.location.startswith("/senders")
+
+
+def test_a_program_is_told_as_such_what_is_not_there(web: Web) -> None:
+    answer = web.program("anna@example.org").get("/senders/allowed%0A")
+
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@on_every_store
+def test_what_no_store_can_hold_is_not_asked_of_it(web: Web) -> None:
+    visitor, stranger = web.signed_in(), web.visitor()
+    program = web.program("anna@example.org")
+    form = {"token": visitor.get("/sign-ins").token}
+    operator = {"token": stranger.get("/operator/sign-in").token, "name": "a\0", "password": "x"}
+
+    found = [
+        stranger.sign_in("a\0@example.org", "x").status,
+        stranger.post("/operator/sign-in", operator).status,
+        visitor.get("/sign-ins?before=%00").status,
+        visitor.get("/my-data/history?before=%00").status,
+        visitor.post("/sign-ins/%00", form).status,
+        program.ask("DELETE", "/sign-ins/%00").status,
+        program.get("/tickets/%00").status,
+    ]
+
+    assert found == [401, 401, 404, 404, 404, 404, 404]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.commands import Tamis
 from tests.servers.milter import StartMilter
-from tests.stores import NOON, make_config, write_config
+from tests.stores import NOON, gives_up_soon, make_config, write_config
 from tests.test_service_life import change
 
 from tamis.config import Config
@@ -209,6 +209,7 @@ def test_a_store_that_is_away_holds_up_no_reload(tmp_path: Path, caplog: pytest.
     assert weakened == "policy weakened: antivirus.on_error: tempfail becomes pass"
 
 
+@gives_up_soon
 def test_a_store_that_is_locked_holds_up_no_reload(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     former = make_config(tmp_path)
     promises.take_over(former, now=NOON)

@@ -95,6 +95,11 @@ class Visitor:
         token = self.get("/sign-in").token
         return self.post("/sign-in", {"token": token, "address": address, "password": password, **more})
 
+    def sign_in_operator(self, name: str = "olga", password: str = PASSWORD) -> Page:
+        """Sign in as an operator."""
+        token = self.get("/operator/sign-in").token
+        return self.post("/operator/sign-in", {"token": token, "name": name, "password": password})
+
     def change(self, path: str, fields: Mapping[str, str]) -> Page:
         """Send a form that the page at a path holds."""
         return self.post(path, {"token": self.get(path).token, **fields})

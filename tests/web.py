@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ from tamis.options.api.app import PREFIX
 from tamis.options.keys import Keys
 from tamis.passwords import Passwords
 from tamis.service import parts
+from tamis.store import operators
 from tamis.store.api_tokens import Scope
 from tamis.store.database import Database
 
@@ -37,19 +38,29 @@ def set_password(config: Config, address: str, password: str = PASSWORD, *, now:
         desk.put(connection, address, digest, actor="root", notify=False, now=now)
 
 
+def make_operator(config: Config, name: str = "olga") -> None:
+    """Add an operator."""
+    digest = Passwords(CHEAP).hash(PASSWORD)
+    with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
+        operators.put(connection, name, digest, now=NOON)
+
+
 def make_token(
     config: Config,
     account: str | None,
     *,
     name: str = "program",
-    scope: Scope = Scope.CHANGE,
+    scope: Scope = Scope.ERASE,
+    expires: int | None = None,
     now: int = NOON,
 ) -> str:
     """Make a token of an account, or of a webmail's server (None), as the operator does."""
     token = keys.new_token()
     digest = Keys(parts.web_key(config)).program(token)
     with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
-        tokens.make(connection, account, name, scope, digest, actor="root", notify=False, now=now)
+        tokens.make(
+            connection, account, name, scope, digest, expires=expires, actor="root", notify=False, now=now
+        )
     return keys.program(token)
 
 
@@ -88,6 +99,9 @@ class Web:
     config: Config
     app: ASGIApp
     clock: list[int]  # Unix ms, in its only place
+    meanwhile: Callable[[], None] = lambda: (
+        None
+    )  # done when a form is asked for: its sender is let in by then
 
     def visitor(self, language: str = "en", *, client: str | None = "192.0.2.7") -> Visitor:
         """Return a browser without cookies at an address; None for a unix socket."""
@@ -104,12 +118,19 @@ class Web:
         assert visitor.sign_in(address).status == 303
         return visitor
 
+    def operator(self, language: str = "en") -> Visitor:
+        """Return the browser of an operator, who is added, and signed in."""
+        make_operator(self.config)
+        visitor = self.visitor(language)
+        assert visitor.sign_in_operator().location == "/operator"
+        return visitor
+
     def program(
         self,
         account: str | None,
         *,
         name: str = "program",
-        scope: Scope = Scope.CHANGE,
+        scope: Scope = Scope.ERASE,
         client: str = "192.0.2.8",
     ) -> Program:
         """Return a program that gets a token of an account, or of a webmail's server (None)."""
@@ -143,6 +164,7 @@ class Web:
         sent: list[Message] = []
 
         async def receive() -> Message:
+            self.meanwhile()
             return {"type": "http.request", "body": body or b"", "more_body": False}
 
         async def send(message: Message) -> None:

@@ -49,9 +49,15 @@ class Imap(Section):
 
 
 class Header(Section):
-    """[options.header]: the field in which a reverse proxy names who has signed in to it."""
+    """[options.header]: the fields in which a reverse proxy names who has signed in to it; "" for none."""
 
     name: str = "Remote-User"
+    operator: str = ""
+
+    @field_validator("operator")
+    @classmethod
+    def _operator(cls, value: str) -> str:
+        return value and cls._field(value)
 
     @field_validator("name")
     @classmethod
@@ -140,7 +146,8 @@ class Options(Section):
             raise refusal.SettingError("imap.server", "expected the server that options.sign_in asks")
         if "link" in self.sign_in and not self.link.key_file:
             raise refusal.SettingError("link.key_file", "expected the file with the key of links")
-        if "header" in self.sign_in and not self.proxies and self._is_inet:
+        names_somebody = "header" in self.sign_in or self.header.operator
+        if names_somebody and not self.proxies and self._is_inet:
             raise refusal.SettingError(
                 "proxies", "expected networks of the reverse proxies that are believed"
             )

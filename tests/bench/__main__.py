@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=ABOUT)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=27)
     parser.add_argument("--messages", type=int, default=400, help="messages for each server in a round")
     parser.add_argument("--connections", type=integers, default=(1, 8, 32, 200), help="such as 1,8,32,200")
     parser.add_argument("--per-connection", type=int, default=1, help="messages that a connection carries")

@@ -8,12 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 UNPACKED = Path(__file__).parents[2] / "var/debian/chromium"
 LIBRARIES = ("usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/pulseaudio", "lib/*-linux-gnu", "usr/lib")
+PATIENCE = 30_000  # milliseconds for what should come at once; machines may be busy
 # Tests may run as root, which Chromium's sandbox does not; it sees pages of ours only.
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none")
+# All names lead to this host, so that sites may have some.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--font-render-hinting=none",
+    "--host-resolver-rules=MAP * 127.0.0.1",
+)
 
 
 @contextmanager
@@ -26,6 +34,7 @@ def browser() -> Iterator[Browser]:
     assert program.exists(), f"{program} is missing: run tests/unpack chromium"
     where = [str(one) for pattern in LIBRARIES for one in UNPACKED.glob(pattern)]
     environment: dict[str, str | float | bool] = {**os.environ, "LD_LIBRARY_PATH": ":".join(where)}
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         one = playwright.chromium.launch(
             executable_path=program, args=list(ARGUMENTS), env=environment, chromium_sandbox=False
@@ -52,5 +61,5 @@ def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 def new_context(browser: Browser, *, script: bool, language: str = "en") -> BrowserContext:
     """Return a new profile."""
     context = browser.new_context(java_script_enabled=script, locale=language)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     return context

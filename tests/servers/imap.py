@@ -30,7 +30,7 @@ class ImapServer:
     ) -> None:
         """Take who may sign in; without plain there is LOGIN only."""
         self.certificate = folder / "imap.pem"
-        _certify(self.certificate)
+        certify(self.certificate)
         self.passwords = passwords
         self.tls = tls
         self.plain = plain
@@ -118,7 +118,7 @@ class Conversation(socketserver.StreamRequestHandler):
         self.wfile.write(line + b"\r\n")
 
 
-def _certify(path: Path) -> None:
+def certify(path: Path) -> None:
     """Write a certificate of 127.0.0.1 and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "imap.example.org")])

@@ -35,6 +35,11 @@ class Options:
     ) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._service.process.pid
+
     def visitor(self, language: str = "en") -> Visitor:
         """Return a browser without cookies."""
         return visitor(self.port, language)

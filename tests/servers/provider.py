@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import pytest
@@ -16,20 +16,19 @@ from tests.servers.clamd import Clamd
 from tests.servers.imap import ImapServer
 from tests.servers.milter import PATIENCE, Milter
 from tests.servers.options import Options
-from tests.stores import NOON
+from tests.servers.ports import free_port
 from tests.visitor import PASSWORD
-from tests.web import CHEAP, set_password
+from tests.web import make_operator, set_password
 
 from tamis import config as configuration
 from tamis.message import Envelope, Recipient
-from tamis.passwords import Passwords
-from tamis.sandbox.processes import free_port
-from tamis.store import operators, tickets
+from tamis.store import changes, tickets
 from tamis.store.database import Database
 from tamis.store.tickets import Query
 
 KEY = "k" * 32  # of links
 MAILBOX, MAILBOX_PASSWORD = "mailbox@example.org", "of the mailbox"
+WAITS = pytest.StashKey[list[float]]()
 Outcome: TypeAlias = dict[str, Any]
 """What a ticket says of a recipient."""
 
@@ -41,20 +40,21 @@ class Provider:
     milter: Milter
     options: Options
     thread: ThreadPoolExecutor  # for event loops beside playwright's
+    waits: list[float]  # seconds from changes to the beginning of the first message that they counted for
     accounts: int = 0
+    counted: dict[str, float] = field(default_factory=dict)  # by account, the change that counted last
 
     def account(self) -> str:
         """Return the address of a new account, with a password."""
         self.accounts += 1
         address = f"user{self.accounts}@example.org"
         set_password(configuration.load(str(self.milter.config)), address)
+        self.counted[address] = time.time()
         return address
 
     def operator(self) -> str:
         """Return the name of an operator, whose password is the same."""
-        config = configuration.load(str(self.milter.config))
-        with contextlib.closing(Database(config.store)) as database, database.writing() as connection:
-            operators.put(connection, "olga", Passwords(CHEAP).hash(PASSWORD), now=NOON)
+        make_operator(configuration.load(str(self.milter.config)), "olga")
         return "olga"
 
     def send(self, recipient: str, raw: bytes) -> Outcome:
@@ -72,16 +72,29 @@ class Provider:
         end = time.monotonic() + PATIENCE
         found: Outcome = {}
         while time.monotonic() < end:
+            begun = time.time()
             found = self.send(recipient, raw)
             if wanted.items() <= found.items():
+                self._count(recipient, begun)
                 return
         raise AssertionError(f"expected {wanted}, got {found}")
 
+    def _count(self, account: str, begun: float) -> None:
+        """Note how long after the last change a message began that was treated accordingly."""
+        config = configuration.load(str(self.milter.config))
+        with contextlib.closing(Database(config.store)) as database, database.reading() as connection:
+            changed = max(changes.latest(connection, account).values(), default=0) / 1000
+        if changed > self.counted.get(account, 0.0):
+            self.counted[account] = changed
+            self.waits.append(begun - changed)
+
 
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory, clamd: Clamd) -> Iterator[Provider]:
+def provider(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clamd: Clamd
+) -> Iterator[Provider]:
     """Run a provider where one signs in by each way."""
-    port = free_port(0)
+    port = free_port()
     folder = tmp_path_factory.mktemp("provider")
     key_file = folder / "link.key"
     key_file.write_text(KEY)
@@ -108,7 +121,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory, clamd: Clamd) -> Iterator
         Options(milter.config, port) as options,
         ThreadPoolExecutor(1) as thread,
     ):
-        yield Provider(milter, options, thread)
+        yield Provider(milter, options, thread, request.config.stash.setdefault(WAITS, []))
 
 
 def sign_in(page: Page, provider: Provider, address: str, password: str = PASSWORD) -> None:

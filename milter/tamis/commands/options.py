@@ -8,6 +8,7 @@ import logging
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import uvloop
 from argon2 import PasswordHasher
@@ -20,6 +21,7 @@ from tamis.desk.gauges import metrics_files
 from tamis.judgement import milliseconds_now
 from tamis.options import making, server
 from tamis.options.counts import Counted, Counts, Told
+from tamis.options.editions import Editions
 from tamis.passwords import Passwords
 from tamis.service import logs, parts
 from tamis.service.limits import forbid_dumps
@@ -39,7 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; 2 where the socket cannot be opened."""
+    """Serve until SIGINT or SIGTERM, reload on SIGHUP; 2 where the socket cannot be opened."""
     config = configuration.load(args.config)
     options = config.options
     where = address.parse(options.listen)
@@ -53,11 +55,13 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             print(f"tamis: {error}", file=sys.stderr)
             return 2
-        counts = Counts()
-        told = Told(counts, metrics_files(config.metrics.file))
-        app = opened.enter_context(making.made(config, Passwords(PasswordHasher()), now=milliseconds_now))
+        make = partial(making.made, passwords=Passwords(PasswordHasher()), now=milliseconds_now)
+        page = opened.enter_context(contextlib.closing(Editions(args.config, config, make)))
         log.info("web page on %s sign_in=%s", where, ",".join(options.sign_in))
-        uvloop.run(server.serve(Counted(app, counts), listener, [(told, one) for one in watched]))
+        counts = Counts()
+        told = Told(counts, lambda: metrics_files(page.config.metrics.file))
+        beside = [(told, one) for one in watched]
+        uvloop.run(server.serve(Counted(page, counts), listener, beside, reload=page.reload))
     log.info("stopped")
     return 0
 

@@ -31,12 +31,19 @@ def add_verbs(several: Subparsers) -> None:
         "Add an operator, or set his password anew: the first line of standard input, on a terminal asked "
         "for twice. Who is signed in by the name is signed out.",
     )
+    add.add_argument(
+        "--no-password",
+        action="store_true",
+        help="he signs in by the reverse proxy alone (options.header.operator)",
+    )
     add.set_defaults(act=_add)
     remove = verb(own, "remove", "Remove an operator, and sign him out. Exit status 1: there is none.")
     remove.set_defaults(act=_remove)
     for one in (add, remove):
         one.add_argument("name", metavar="NAME", type=_name, help='lower case; no address: "olga"')
-    verb(own, "list", "List operators, and when their passwords were set.").set_defaults(act=_list)
+    verb(own, "list", "List operators, and since when they are that, or have their passwords.").set_defaults(
+        act=_list
+    )
     operator.set_defaults(run=verbs.run)
 
 
@@ -47,7 +54,7 @@ def _name(text: str) -> str:
 
 
 def _add(args: argparse.Namespace, config: Config, database: Database) -> int:
-    digest = Passwords(PasswordHasher()).hash(typed(args.name))
+    digest = None if args.no_password else Passwords(PasswordHasher()).hash(typed(args.name))
     with database.writing() as connection:
         operators.put(connection, args.name, digest, now=milliseconds_now())
     if args.json:
@@ -71,7 +78,10 @@ def _list(args: argparse.Namespace, config: Config, database: Database) -> int:
         found = operators.find(connection)
     for one in found:
         if args.json:
-            print_json({"name": one.name, "password_set": timestamp(one.changed)})
+            print_json(
+                {"name": one.name, "password_set": timestamp(one.changed) if one.has_password else None}
+            )
         else:
-            print(f"{one.name}  password set {timestamp(one.changed)}")
+            since = "password set" if one.has_password else "no password, added"
+            print(f"{one.name}  {since} {timestamp(one.changed)}")
     return 0

@@ -7,6 +7,7 @@ import sys
 
 from tamis.commands.addresses import WrongUse
 from tamis.commands.arguments import print_json
+from tamis.commands.times import end
 from tamis.config import Config
 from tamis.desk import staff
 from tamis.desk import tokens as desk
@@ -17,6 +18,7 @@ from tamis.service import parts
 from tamis.store import api_tokens
 from tamis.store.api_tokens import Scope
 from tamis.store.database import Database
+from tamis.ticket import timestamp
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scope",
         choices=[one.value for one in Scope],
-        default=Scope.READ.value,
-        help="what the new one allows: to read (default), or to change, too",
+        help="what the new one allows: to read (default), to change, too, or also to erase all there is",
+    )
+    parser.add_argument(
+        "--until",
+        metavar="T",
+        type=end,
+        help="when the new one ends: RFC 3339, or YYYY-MM-DD for the end of that day (UTC); else never",
     )
 
 
@@ -38,6 +45,8 @@ def act(args: argparse.Namespace, config: Config, database: Database, account: s
     """Do it for an account, or for webmails' servers (None); return the exit status."""
     if args.new is not None:
         return _make(args, config, database, account)
+    if args.scope is not None or args.until is not None:
+        raise WrongUse("--scope and --until are for a new token: --new NAME")
     if args.revoke is not None:
         return _revoke(args, config, database, account)
     with database.reading() as connection:
@@ -47,11 +56,15 @@ def act(args: argparse.Namespace, config: Config, database: Database, account: s
             print_json(one)
         else:
             used = "never used" if one["used"] is None else f"used {one['used']}"
-            print(f"{one['id']}  {one['scope']:<6}  made {one['created']}  {used}  {one['name']}")
+            ends = "" if one["expires"] is None else f"  until {one['expires']}"
+            print(f"{one['id']}  {one['scope']:<6}  made {one['created']}{ends}  {used}  {one['name']}")
     return 0
 
 
 def _make(args: argparse.Namespace, config: Config, database: Database, account: str | None) -> int:
+    now = milliseconds_now()
+    if args.until is not None and args.until <= now:
+        raise WrongUse(f"--until: expected a time to come, got {timestamp(args.until)}")
     token = keys.new_token()
     digest = Keys(parts.web_key(config)).program(token)
     try:
@@ -60,11 +73,12 @@ def _make(args: argparse.Namespace, config: Config, database: Database, account:
                 connection,
                 account,
                 args.new,
-                Scope(args.scope),
+                Scope(args.scope or Scope.READ),
                 digest,
+                expires=args.until,
                 actor=staff.operator(),
                 notify=config.notices.is_on,
-                now=milliseconds_now(),
+                now=now,
             )
     except desk.TooMany as error:
         raise WrongUse(str(error)) from None

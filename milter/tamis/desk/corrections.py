@@ -14,7 +14,7 @@ from tamis.checks.rules.domains import FREEMAIL
 from tamis.checks.rules.facts import site
 from tamis.desk import settings as desk
 from tamis.policy.senders import specificity
-from tamis.preferences import LISTS, PATTERN, Value, parse
+from tamis.preferences import LISTS, Value, is_pattern, parse
 from tamis.retention.classes import RecordClass
 from tamis.store import records, settings
 
@@ -64,7 +64,7 @@ class Edit:
 def reaches(sender: str) -> Mapping[Reach, tuple[str, ...]]:
     """Return the patterns that a sender can be listed by; none where no list can name him."""
     address = sender.lower()
-    if not PATTERN.fullmatch(address) or address.startswith("@"):
+    if not is_pattern(address) or address.startswith("@"):
         return {}
     domain = address.rpartition("@")[2]
     found: dict[Reach, tuple[str, ...]] = {Reach.ADDRESS: (address,)}

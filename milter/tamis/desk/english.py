@@ -7,6 +7,7 @@ from tamis.desk.words import Kind, Words
 ENGLISH = Words(
     subjects={
         Kind.CHANGED: "Settings of your mail filter were changed",
+        Kind.PASSWORD: "Your password for the mail filter was changed",
         Kind.CLOSED: "Your account was closed",
         Kind.ERASED: "Your data was erased",
         Kind.INACTIVE: "Please sign in, or the data of your account will be deleted",
@@ -22,6 +23,16 @@ at {time} your provider changed settings of the mail filter for
 
 You get this mail because somebody other than you made the change. If you do
 not know why, ask your provider.
+""",
+        Kind.PASSWORD: """\
+Hello,
+
+at {time} the password of
+{address}
+for the page of the mail filter was changed on that page. All other browsers
+were signed out.
+
+If it was not you, somebody else knew it: tell your provider soon.
 """,
         Kind.CLOSED: """\
 Hello,

@@ -7,6 +7,7 @@ from tamis.desk.words import Kind, Words
 FRENCH = Words(
     subjects={
         Kind.CHANGED: "Des réglages de votre filtre de courrier ont été modifiés",
+        Kind.PASSWORD: "Votre mot de passe pour le filtre de courrier a été changé",
         Kind.CLOSED: "Votre compte a été fermé",
         Kind.ERASED: "Vos données ont été effacées",
         Kind.INACTIVE: "Connectez-vous, sinon les données de votre compte seront supprimées",
@@ -22,6 +23,17 @@ courrier pour {address} :
 
 Vous recevez ce message parce que la modification ne vient pas de vous. Si vous
 n'en connaissez pas la raison, demandez-la à votre fournisseur.
+""",
+        Kind.PASSWORD: """\
+Bonjour,
+
+le {time}, le mot de passe de
+{address}
+pour la page du filtre de courrier a été changé sur cette page. Tous les autres
+navigateurs ont été déconnectés.
+
+Si ce n'était pas vous, quelqu'un d'autre le connaissait : prévenez vite votre
+fournisseur.
 """,
         Kind.CLOSED: """\
 Bonjour,

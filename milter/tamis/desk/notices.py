@@ -53,6 +53,11 @@ def changed(connection: Connection, address: str, found: Sequence[Change], *, ac
     notices.add(connection, address, Kind.CLOSED if closed else Kind.CHANGED, body, now=now)
 
 
+def password(connection: Connection, address: str, *, now: int) -> None:
+    """Have a user told that his password was changed as by himself: somebody else may have known it."""
+    notices.add(connection, address, Kind.PASSWORD, {}, now=now)
+
+
 def erasing(connection: Connection, address: str, *, now: int) -> None:
     """Have a user told of an erasure once it is done, though it be killed before."""
     notices.add(connection, address, notices.ERASING, {}, now=now)
@@ -148,7 +153,7 @@ def _mail(connection: Connection, one: Notice, config: Config, *, now: int) -> E
         told |= {"last": _day(owner.last_sign_in), "until": _day(config.rules.notice.at_least_from(now))}
     elif kind is Kind.ERASED:
         told["kept"] = _kept(one.body["kept"], words, config.notices.language)
-    else:
+    elif kind is not Kind.PASSWORD:
         told["changes"] = "\n".join(_line(change, words) for change in one.body["changes"])
     mail = EmailMessage()
     mail["From"] = config.notices.sender

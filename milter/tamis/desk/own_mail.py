@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tamis.accounts import Accounts
 from tamis.config import Config
-from tamis.desk.view import reveal, view
+from tamis.desk.view import answer, reveal, view
 from tamis.preferences import THRESHOLD, Value, effective
 from tamis.retention.classes import Clock, RecordClass
 from tamis.retention.rules import LEAD, Bound
@@ -208,7 +208,7 @@ def _view(connection: Connection, account: str) -> Callable[[Object], Seen]:
 
     def show(ticket: Object) -> Seen:
         whole = reveal(ticket, account, pseudonym)
-        seen = Seen(view(whole, account), whole["sender_account"] == account, _answer(whole))
+        seen = Seen(view(whole, account), whole["sender_account"] == account, answer(whole))
         seen.kinds()  # while it is noticed that something is missing
         return seen
 
@@ -223,14 +223,6 @@ def _read(stored: Stored, show: Callable[[Object], Seen]) -> Seen | None:
         log.error("%s", error)
         return None
     return seen
-
-
-def _answer(ticket: Object) -> Action:
-    """Return what was said to the message as a whole, which its sender knows."""
-    actions = {one["action"] for one in ticket["recipients"]}
-    if actions == {Action.REFUSE}:
-        return Action.REFUSE
-    return Action.TEMPFAIL if actions == {Action.TEMPFAIL} else Action.DELIVER
 
 
 def _may_be_wanted(body: bytes, wanted: Wanted) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from tamis.desk import notices
 from tamis.store import changes, credentials, settings, web_sessions
-from tamis.store.changes import Change
+from tamis.store.changes import USER, Change
+from tamis.store.web_sessions import WebSession
 from tamis.ticket import timestamp
 
 KEY = "password"  # of the record, which holds when it was set and nothing else of it
@@ -33,3 +36,17 @@ def put(
     if notify:
         notices.changed(connection, address, [change], actor=actor, now=now)
     return True
+
+
+def change(
+    connection: Connection, session: WebSession, digest: str, renewed: bytes, *, notify: bool, now: int
+) -> None:
+    """Set the hash of another password as the user of a session does, whose account has one.
+
+    He alone stays signed in, by another hash of what his browser holds. Where notices can be sent, he is
+    told.
+    """
+    put(connection, session.account, digest, actor=USER, notify=False, now=now)
+    web_sessions.add(connection, replace(session, hash=renewed))
+    if notify:
+        notices.password(connection, session.account, now=now)

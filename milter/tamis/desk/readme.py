@@ -14,6 +14,8 @@ tickets          what became of each message; other recipients are not shown
 sessions         sign-ins: date, type, address of the device
 setting_changes  who changed a setting ("user": you; "operator": your provider; "tamis": the filter itself)
 consents         what you agreed to, and when you withdrew it
+aliases          other addresses that lead to you, where the filter keeps them
+programs         programs that you let in: what each may do, and when it was used last
 manifest.json    the number of records and the SHA-256 of each file
 
 Times are in UTC. In CSV and XLSX an apostrophe stands before what a spreadsheet could take for a
@@ -32,6 +34,8 @@ tickets          ce qu'il est advenu de chaque message ; les autres destinataire
 sessions         connexions : date, type, adresse de l'appareil
 setting_changes  réglages modifiés : quand, et par qui (« user » : vous, « operator » : le fournisseur)
 consents         ce à quoi vous avez consenti, et quand vous l'avez retiré
+aliases          les autres adresses qui mènent à vous, là où le filtre les conserve
+programs         les programmes auxquels vous avez donné accès : leurs droits et leur dernière utilisation
 manifest.json    le nombre d'enregistrements et l'empreinte SHA-256 de chaque fichier
 
 Les heures sont en UTC. Dans les fichiers CSV et XLSX, une apostrophe précède ce qu'un tableur pourrait

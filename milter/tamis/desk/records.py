@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tamis.accounts import Accounts
+from tamis.desk import tokens
 from tamis.desk.cells import Cell
 from tamis.desk.view import OF_THE_MESSAGE, reveal, view
 from tamis.preferences import KEYS, effective
 from tamis.retention.classes import RecordClass
-from tamis.store import owners, pseudonyms, records, settings, tickets
+from tamis.store import aliases, api_tokens, owners, pseudonyms, records, settings, tickets
 from tamis.store.changes import TAMIS, USER, is_users
 from tamis.store.tickets import Query
 from tamis.ticket import LATEST, time_of, timestamp
@@ -82,6 +83,9 @@ def parts(connection: Connection, address: str, accounts: Accounts, *, until: in
     yield Part(
         "consents", ("id", "time", "purpose", "given", "actor"), _consents(connection, address, until=until)
     )
+    yield Part("aliases", ("address",), ({"address": one} for one in aliases.leading(connection, address)))
+    programs = (tokens.as_json(one) for one in api_tokens.of(connection, address))
+    yield Part("programs", ("id", "name", "scope", "created", "used", "expires"), programs)
 
 
 def _account(connection: Connection, address: str) -> Iterator[Object]:
@@ -170,10 +174,13 @@ SHOWN: Mapping[RecordClass, Callable[[Object], Object]] = {
 
 def newest(
     connection: Connection, kind: RecordClass, address: str, *, before: str, most: int
-) -> list[Object]:
-    """Return the newest sign-ins, changes or consents of an account, newest first, from before an ID."""
-    found = records.newest(connection, kind, address, before=before, most=most)
-    return [SHOWN[kind](one) for one in found]
+) -> tuple[list[Object], bool]:
+    """Return the newest sign-ins, changes or consents of an account, newest first, from before an ID.
+
+    They are so many at most, and fewer where they are long. Tell, too, whether there are older ones.
+    """
+    found, has_older = records.newest(connection, kind, address, before=before, most=most)
+    return [SHOWN[kind](one) for one in found], has_older
 
 
 def _actor(record: Object) -> object:

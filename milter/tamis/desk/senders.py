@@ -28,7 +28,8 @@ def edit(
     """
     own = settings.own(connection, [address]).get(address, {}).get(key, ())
     before = own if isinstance(own, tuple) else ()
-    after = parse(key, [*(one for one in before if one not in remove), *add])
+    gone = frozenset(remove)
+    after = parse(key, [*(one for one in before if one not in gone), *add])
     if after == before:
         return False
     desk.put(connection, address, {key: after}, actor=actor, notify=notify, now=now)

@@ -37,18 +37,19 @@ def make(
     scope: Scope,
     digest: bytes,
     *,
+    expires: int | None,
     actor: str,
     notify: bool,
     now: int,
 ) -> ApiToken:
-    """Let a program in that holds what a keyed hash stands for; raise TooMany.
+    """Let a program in that holds what a keyed hash stands for, until a Unix time in ms; raise TooMany.
 
     An account is made where it is missing. Where notices can be sent, its user is told of what somebody else
     has done.
     """
     if len(api_tokens.of(connection, account)) >= MOST:
         raise TooMany
-    one = ApiToken(digest, new_id(now), account, called, scope)
+    one = ApiToken(digest, new_id(now), account, called, scope, expires=expires)
     if account is not None:
         settings.make(connection, account, now=now)
         _record(connection, account, Change(KEY, None, called), actor=actor, notify=notify, now=now)
@@ -76,6 +77,7 @@ def as_json(one: ApiToken) -> dict[str, object]:
         "scope": one.scope.value,
         "created": timestamp(time_of(one.id)),
         "used": None if one.used is None else timestamp(one.used),
+        "expires": None if one.expires is None else timestamp(one.expires),
     }
 
 

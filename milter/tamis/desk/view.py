@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tamis.retention.fields import Field
-from tamis.ticket import Direction
+from tamis.ticket import Action, Direction
 
 # What a ticket says of the message itself, the same for all whom it is about; what only an operator's
 # tickets.fields adds may be missing.
@@ -44,3 +44,11 @@ def view(ticket: Mapping[str, Any], account: str) -> dict[str, Any]:
     if sent and "outgoing" in ticket:
         seen["outgoing"] = dict(ticket["outgoing"])
     return seen
+
+
+def answer(ticket: Mapping[str, Any]) -> Action:
+    """Return what was said to the message as a whole, which its sender knows: deliver, refuse or tempfail."""
+    actions = {one["action"] for one in ticket["recipients"]}
+    if actions == {Action.REFUSE}:
+        return Action.REFUSE
+    return Action.TEMPFAIL if actions == {Action.TEMPFAIL} else Action.DELIVER

@@ -11,6 +11,7 @@ class Kind(StrEnum):
     """What users are told."""
 
     CHANGED = "changed"  # somebody else has changed their settings
+    PASSWORD = "password"  # noqa: S105  # they have changed it, or somebody who knew it has
     CLOSED = "closed"
     ERASED = "erased"
     INACTIVE = "inactive"  # nobody signs in, and data is about to go for it

@@ -6,7 +6,7 @@ import contextlib
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class Counted:
 class Told:
     """Tells them, whatever is asked, with what `tamis serve` and `tamis purge` have written."""
 
-    def __init__(self, counts: Counts, files: Sequence[Path]) -> None:
+    def __init__(self, counts: Counts, files: Callable[[], Sequence[Path]]) -> None:
         self._counts = counts
         self._files = files
 
@@ -86,6 +86,6 @@ class Told:
         await send({"type": "http.response.body", "body": text.encode()})
 
     def _written(self) -> Iterator[str]:
-        for file in self._files:
+        for file in self._files():
             with contextlib.suppress(OSError, ValueError):
                 yield file.read_text(encoding="ascii")

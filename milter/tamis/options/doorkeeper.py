@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from tamis.options.attempts import MINUTE, Attempts
 from tamis.options.imap import Mailboxes
 from tamis.passwords import LONGEST, Passwords
 
+Result = TypeVar("Result")
+
 SPAN = 15 * MINUTE
 OF_AN_ACCOUNT = 10  # attempts in a span, by whoever makes them
 OF_A_CLIENT = 50  # many people may share an address
-AT_ONCE = 2  # passwords that are verified at once, each with 64 MiB
+AT_ONCE = 2  # passwords that are verified or hashed at once, each with 64 MiB
 ASKED_AT_ONCE = 8  # passwords that the IMAP server is asked about at once
 WAITING = 50  # passwords that wait for all that
 
@@ -45,11 +48,11 @@ class Doorkeeper:
 
     def admit(self, typed: str, client: str, *, now: int) -> None:
         """Count an attempt to sign in to an address, as it is typed, from a client; raise TooMany."""
+        if self._waiting >= WAITING:  # which is no attempt of his
+            raise TooMany(MINUTE)
         wait = self._clients.wait(client, now) or self._accounts.wait(typed, now)
         if wait:
             raise TooMany(wait)
-        if self._waiting >= WAITING:
-            raise TooMany(MINUTE)
 
     def succeeded(self, typed: str, client: str) -> None:
         """Forget the attempts to sign in to an address, and of the client's this one alone.
@@ -62,13 +65,23 @@ class Doorkeeper:
     async def verify(self, account: str, digest: str | None, password: str) -> bool:
         """Tell whether a password is the one of a hash, or of an account's mailbox; raise ImapUnavailable.
 
-        No hash takes as long as another one.
+        No hash takes as long as another one. "" is no account, of which no server is asked.
         """
         if len(password.encode(errors="replace")) > LONGEST:
             return False
         self._waiting += 1
         try:
             return await self._is_local(digest, password) or await self._is_of_mailbox(account, password)
+        finally:
+            self._waiting -= 1
+
+    async def hash(self, password: str) -> str:
+        """Return the hash of a new local password, where there are such ones."""
+        passwords = self._passwords
+        assert passwords is not None  # noqa: S101  # who has none can set none
+        self._waiting += 1
+        try:
+            return await _in(self._verifying, lambda: passwords.hash(password))
         finally:
             self._waiting -= 1
 
@@ -79,7 +92,7 @@ class Doorkeeper:
         )
 
     async def _is_of_mailbox(self, account: str, password: str) -> bool:
-        mailboxes = self._mailboxes
+        mailboxes = self._mailboxes if account else None
         return mailboxes is not None and await _in(self._asking, lambda: mailboxes.accepts(account, password))
 
     def close(self) -> None:
@@ -88,5 +101,5 @@ class Doorkeeper:
             one.shutdown(cancel_futures=True)
 
 
-async def _in(threads: ThreadPoolExecutor, work: Callable[[], bool]) -> bool:
+async def _in(threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(threads, work)

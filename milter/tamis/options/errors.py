@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 
 from starlette.responses import HTMLResponse, Response
 
@@ -41,6 +42,13 @@ TEXTS: Mapping[int, tuple[str, str]] = {
         text("This form cannot be read"),
         text("Go back, load the page anew and send it once more."),
     ),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        text("This was very much in one hour"),
+        text(
+            "Nothing was done this time. Go on in {minutes} min; many senders can be edited at once as "
+            "a text."
+        ),
+    ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         text("Your settings are out of reach"),
         text("Nothing was changed, and your mail goes on as before. Try again in a minute."),
@@ -55,5 +63,12 @@ OTHER = (
 def page(site: Site, language: Language, status: int, headers: Mapping[str, str]) -> Response:
     """Return the page of an HTTP status."""
     title, advice = TEXTS.get(status, OTHER)
-    values = {"_": language.say, "language": language, "account": "", "title": title, "advice": advice}
+    values = {
+        "_": language.say,
+        "language": language,
+        "account": "",
+        "title": title,
+        "advice": advice,
+        "minutes": ceil(int(headers.get("retry-after", 0)) / 60),
+    }
     return HTMLResponse(site.pages.render("error.html", values), status, headers=dict(headers))

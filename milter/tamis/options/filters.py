@@ -66,6 +66,6 @@ FILTERS = (
 )
 ANSWERS: Mapping[str, str] = {
     Treatment.MARK: text("Mark it in its header"),
-    Treatment.FILE: text("Put it into the folder {folder}"),
+    Treatment.FILE: text("Put it into “{folder}”"),
     Treatment.NONE: text("Nothing"),
 }

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 KIND = "application/x-www-form-urlencoded"
 LONGEST = 1_000_000  # octets; lists of senders are the longest: 4 of 2,000
 MOST = 200  # fields
+NUL = "\0"  # in no text that anybody types, and PostgreSQL takes none
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ async def read(request: Request) -> Form:
         return Form(parse_qs(given, keep_blank_values=True, errors="strict", max_num_fields=MOST))
     except ValueError:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from None
+
+
+def check_address(request: Request) -> None:
+    """Raise HTTPException where the address that is asked for is none that anything of ours has."""
+    if NUL in request.url.path or NUL in "".join(request.query_params.values()):
+        raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
 async def octets(request: Request) -> bytes:

@@ -22,7 +22,7 @@ from tamis.store.owners import Date
 from tamis.ticket import time_of
 from tamis.words.catalogue import text
 
-PAGE = 50  # changes of a page, and consents
+PAGE = 50  # changes of a page at most, and consents
 SAID = 5  # senders that are named of those that were added, or removed
 
 BY: Mapping[str, str] = {
@@ -68,22 +68,21 @@ async def show(visit: Visit) -> Response:
     """Show the newest changes, or those from before one, and the newest consents."""
     before = visit.request.query_params.get("before", "")
 
-    def read(clerk: Clerk) -> tuple[Sequence[Object], Sequence[Object]]:
+    def read(clerk: Clerk) -> tuple[Sequence[Object], bool, Sequence[Object]]:
         with clerk.database.reading() as connection:
-            changes = records.newest(
-                connection, RecordClass.SETTING_CHANGE, visit.account, before=before, most=PAGE + 1
+            changes, has_older = records.newest(
+                connection, RecordClass.SETTING_CHANGE, visit.account, before=before, most=PAGE
             )
-            consents = records.newest(connection, RecordClass.CONSENT, visit.account, before="", most=PAGE)
-            return changes, consents
+            consents, _ = records.newest(connection, RecordClass.CONSENT, visit.account, before="", most=PAGE)
+            return changes, has_older, consents
 
-    changes, consents = await visit.work(read)
-    shown = changes[:PAGE]
+    changes, has_older, consents = await visit.work(read)
     values = {
-        "changes": [_line(visit, one) for one in shown],
+        "changes": [_line(visit, one) for one in changes],
         "consents": [{**one, "time": time_of(one["id"])} for one in consents],
         "titles": TITLES,
         "by": BY,
-        "older": shown[-1]["id"] if len(changes) > PAGE else "",
+        "older": changes[-1]["id"] if has_older else "",
         "is_first": not before,
     }
     return visit.page("history.html", values)
@@ -103,7 +102,7 @@ def _line(visit: Visit, change: Object) -> Line:
 def _details(visit: Visit, old: object, new: object) -> Iterator[str]:
     """Return what a setting was and is; of a list, what was added and removed."""
     if isinstance(old, list) or isinstance(new, list):
-        before, after = (one if isinstance(one, list) else [] for one in (old, new))
+        before, after = (dict.fromkeys(one if isinstance(one, list) else ()) for one in (old, new))
         for pattern, entries in (
             (text("Added: {entries}"), [one for one in after if one not in before]),
             (text("Removed: {entries}"), [one for one in before if one not in after]),

@@ -129,7 +129,6 @@ def _page(visit: Visit, asked: Asked, page: Page, wrong: Mapping[str, str], stat
         "older": asked.query(before=page.older) if page.older else "",
         "newer": asked.query(after=page.newer) if page.newer else "",
         "newest": asked.query() if "before" in query or "after" in query else None,
-        "kept": asked.query(before=query.get("before", ""), after=query.get("after", "")),
         "zone": datetime.fromtimestamp(visit.now / 1000, visit.site.zone).tzname(),
     }
     return visit.page("mail.html", values, status=status)

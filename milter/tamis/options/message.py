@@ -114,7 +114,7 @@ def _correction(visit: Visit, case: Case) -> Callable[[Clerk], bool]:
     reach = _chosen(visit.form.get("reach"), corrections.reaches(case.sender))
 
     def correct(clerk: Clerk) -> bool:
-        with clerk.database.writing() as connection:
+        with visit.writing(clerk) as connection:
             return corrections.correct(
                 connection,
                 visit.account,
@@ -131,7 +131,7 @@ def _correction(visit: Visit, case: Case) -> Callable[[Clerk], bool]:
 
 def _undo(visit: Visit, time: int, clerk: Clerk) -> bool:
     notify = visit.site.config.notices.is_on
-    with clerk.database.writing() as connection:
+    with visit.writing(clerk) as connection:
         return corrections.undo(connection, visit.account, time, actor=USER, notify=notify, now=visit.now)
 
 

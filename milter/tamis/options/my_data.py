@@ -96,7 +96,7 @@ async def _carry_out(visit: Visit, act: Act) -> Response:
     notify = visit.site.config.notices.is_on
 
     def work(clerk: Clerk) -> None:
-        with clerk.database.writing() as connection:
+        with visit.writing(clerk) as connection:
             status.carry_out(connection, visit.account, act, actor=USER, notify=notify, now=visit.now)
 
     try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -19,6 +20,7 @@ NAVIGATION: Mapping[str, str] = {  # pages of an account, in order
     "sign-ins": text("Sign-ins"),
     "my-data": text("My data"),
 }
+LONGEST = 2_000  # characters of a page that is asked for with its query
 VERSION = 12  # hexadecimal digits of a file's hash in its address, so that browsers may keep it
 
 
@@ -34,11 +36,11 @@ class File:
 class Pages:
     """The templates, read once, and the paths to pages."""
 
-    def __init__(self, prefix: str, paths: Mapping[str, str], shown: Collection[str]) -> None:
-        """Take what all paths begin with, the paths by name, and the names of pages without identifiers."""
+    def __init__(self, prefix: str, paths: Mapping[str, str], shown: Iterable[str]) -> None:
+        """Take what all paths begin with, the paths by name, and those that somebody may be led to."""
         self._prefix = prefix
         self._paths = paths
-        self._shown = shown
+        self._shown = tuple(re.compile(re.sub(r"\{\w+\}", "[^/]+", one)) for one in shown)
         self.files = dict(_files())
         self._environment = Environment(
             loader=PackageLoader("tamis.options"),
@@ -63,9 +65,12 @@ class Pages:
         """Return the path to a page."""
         return self._prefix + self._paths[name].format(**identifiers)
 
-    def is_shown(self, name: str) -> bool:
-        """Tell whether a page of that name can be gone to as it is."""
-        return name in self._shown
+    def place(self, wanted: str) -> str | None:
+        """Return where a page is that is asked for by its path without "/", and a query; None for others."""
+        path, mark, query = f"/{wanted}".partition("?")
+        if len(wanted) > LONGEST or not any(one.fullmatch(path) for one in self._shown):
+            return None
+        return self._prefix + path + mark + query
 
     def _file(self, name: str) -> str:
         return f"{self._prefix}/static/{self.files[name].version}/{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,7 +12,9 @@ from typing import TypeVar
 from tamis.accounts import Accounts, plain
 from tamis.config import Config
 from tamis.service import parts
+from tamis.store import owners
 from tamis.store.database import Database
+from tamis.store.owners import Life
 
 Result = TypeVar("Result")
 
@@ -26,14 +28,35 @@ class Clerk:
 
     def account(self, typed: str) -> str | None:
         """Return the account's own address that an address stands for; None for others'."""
-        address = plain(typed)
-        if address is None:
-            return None
-        (resolution,) = self.accounts.resolve([address])
-        if len(resolution.members) != 1 or not resolution.members[0].local:
-            return None
-        (member,) = resolution.members
-        return member.account or self.accounts.without_detail(member.address)
+        for address in _spellings(typed):
+            (resolution,) = self.accounts.resolve([address])
+            if len(resolution.members) == 1 and resolution.members[0].local:
+                (member,) = resolution.members
+                return member.account or self.accounts.without_detail(member.address)
+        return None
+
+    def living(self, typed: str) -> tuple[str | None, Life | None]:
+        """Return likewise the account, and by what it is told later whether it was erased since."""
+        account = self.account(typed)
+        if account is None:
+            return None, None
+        with self.database.reading() as connection:
+            return account, owners.life(connection, account)
+
+
+def _spellings(typed: str) -> Iterator[str]:
+    """Yield an address as it is typed, and with its domain in the other of its two forms (RFC 5890)."""
+    address = plain(typed)
+    if address is None:
+        return
+    yield address
+    local, _, domain = address.rpartition("@")
+    try:
+        forms = {domain.encode("idna").decode(), domain.encode("idna").decode("idna")}
+    except UnicodeError:
+        return
+    if domain in forms:  # else it is another one, as straße.example is to this codec
+        yield from (f"{local}@{other}" for other in forms - {domain})
 
 
 class Pool:

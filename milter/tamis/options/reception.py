@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -17,6 +18,7 @@ from tamis.preferences import SWITCHES, THRESHOLD, TREATMENTS, Treatment, Value,
 from tamis.store.changes import USER
 from tamis.words.catalogue import text
 
+SEEN = "seen."  # before a key: the field of what was in force when the form was made
 KEYS = (*SWITCHES, *TREATMENTS, THRESHOLD)  # that the page's form sets
 
 WRONG_THRESHOLD = text("Enter a number of points between -1000 and 1000, such as 5.0.")
@@ -39,11 +41,14 @@ async def change(visit: Visit) -> Response:
     wanted, wrong = _wanted(visit, found.shown)
     if wrong:
         return _page(visit, found, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
-    values = {key: value for key, value in wanted.items() if value != found.shown.applied[key]}
+    seen = _seen(visit)
+    values = {
+        key: value for key, value in wanted.items() if value not in (found.shown.applied[key], seen.get(key))
+    }
     notify = visit.site.config.notices.is_on
 
     def put(clerk: Clerk) -> None:
-        with clerk.database.writing() as connection:
+        with visit.writing(clerk) as connection:
             settings.put(connection, visit.account, values, actor=USER, notify=notify, now=visit.now)
 
     if values:
@@ -68,12 +73,25 @@ def _wanted(visit: Visit, found: Shown) -> tuple[dict[str, Value], dict[str, str
     return wanted, wrong
 
 
+def _seen(visit: Visit) -> dict[str, Value]:
+    """Return what the form has shown to be in force: what differs from that is meant, and nothing else.
+
+    Another browser, the webmail or the operator may have changed the rest since.
+    """
+    seen: dict[str, Value] = {}
+    for key in KEYS:
+        with contextlib.suppress(ValueError):  # of a key that was not the user's to change then
+            seen[key] = parse(key, visit.form.get(SEEN + key))
+    return seen
+
+
 def _page(visit: Visit, found: Standing, wrong: Mapping[str, str], status: int) -> Response:
     config = visit.site.config
     given = {key: visit.form.get(key) for key in KEYS} if wrong else {}
     values = {
         **found.values(visit, KEYS),
         "filters": FILTERS,
+        "keys": KEYS,
         "answers": _answers(config.mail.recipient_delimiter != ""),
         "folders": {
             "antispam.action": config.filing.spam,
@@ -82,6 +100,7 @@ def _page(visit: Visit, found: Standing, wrong: Mapping[str, str], status: int) 
             "graymail.list": config.filing.list,
         },
         "applied": {**found.shown.applied, **given},
+        "seen": {**found.shown.applied, **(_seen(visit) if wrong else {})},
         "locked": KEYS if found.shown.is_restricted else found.shown.locked,
         "wrong": wrong,
         "outgoing": config.outgoing,

@@ -17,13 +17,14 @@ from tamis.options import (
     mail,
     message,
     my_data,
+    new_password,
     programs,
     reception,
     senders,
     sign_in,
     sign_ins,
 )
-from tamis.options.operators import overview
+from tamis.options.operators import domains, overview
 from tamis.options.operators import sign_in as operator_sign_in
 from tamis.options.visit import Visit
 
@@ -51,6 +52,7 @@ class Route:
     show: Act | None = None
     change: Act | None = None
     identifiers: tuple[str, ...] = ()  # parameters of which each value belongs to one account
+    always: bool = False  # what its form does is not refused because there were many changes
 
     @property
     def is_operators(self) -> bool:
@@ -62,7 +64,7 @@ ROUTES = (
     Route("start", "/", For.ACCOUNT, show=reception.start),
     Route("sign-in", "/sign-in", For.ANYBODY, show=sign_in.show, change=sign_in.sign_in),
     Route("sign-in-link", "/sign-in/link", For.ANYBODY, show=arrivals.by_link),
-    Route("sign-out", "/sign-out", For.ACCOUNT, change=sign_in.sign_out),
+    Route("sign-out", "/sign-out", For.ACCOUNT, change=sign_in.sign_out, always=True),
     Route("reception", "/reception", For.ACCOUNT, show=reception.show, change=reception.change),
     Route("senders", "/senders", For.ACCOUNT, show=senders.show, change=senders.change),
     Route("senders-text", "/senders/{list}", For.ACCOUNT, show=senders.show_text, change=senders.change_text),
@@ -77,6 +79,7 @@ ROUTES = (
         identifiers=("ticket",),
     ),
     Route("operator", OPERATORS, For.OPERATOR, show=overview.show),
+    Route("domains", f"{OPERATORS}/domains", For.OPERATOR, show=domains.show),
     Route(
         "operator-sign-in",
         f"{OPERATORS}/sign-in",
@@ -86,6 +89,7 @@ ROUTES = (
     ),
     Route("operator-sign-out", f"{OPERATORS}/sign-out", For.OPERATOR, change=operator_sign_in.sign_out),
     Route("sign-ins", "/sign-ins", For.ACCOUNT, show=sign_ins.show, change=sign_ins.change),
+    Route("password", "/sign-ins/password", For.ACCOUNT, show=new_password.show, change=new_password.change),
     Route(
         "sign-in-record",
         "/sign-ins/{sign_in}",
@@ -106,7 +110,7 @@ ROUTES = (
     ),
     Route("restriction", "/my-data/restriction", For.ACCOUNT, change=my_data.restrict),
     Route("closing", "/my-data/closing", For.ACCOUNT, change=my_data.close),
-    Route("erasure", "/my-data/erasure", For.ACCOUNT, show=erasing.show, change=erasing.erase),
+    Route("erasure", "/my-data/erasure", For.ACCOUNT, show=erasing.show, change=erasing.erase, always=True),
     Route("erased", "/erased", For.ANYBODY, show=erasing.show_end),
     Route("about", "/about", For.ANYBODY, show=about.show),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from tamis.desk.shown import Shown
 from tamis.options.pool import Clerk
 from tamis.options.standing import Standing, standing
 from tamis.options.visit import Visit
-from tamis.preferences import MAX_PATTERNS, Value, parse
+from tamis.preferences import LONGEST_PATTERN, MAX_PATTERNS, Value, parse
 from tamis.store.changes import USER
 from tamis.words.catalogue import text
 
@@ -23,6 +24,9 @@ SAID = 5  # wrong lines that are named
 
 WRONG = text("Enter an address, @domain for a whole domain, or @*.domain for all below it.")
 WRONG_LINE = text("Line {number}: “{line}” is no address, @domain or @*.domain.")
+OUTDATED = text(
+    "The list was changed elsewhere since you opened it. Save again to put the text in its place."
+)
 TOO_MANY = text("A list holds {most} entries at most.")
 
 
@@ -90,7 +94,7 @@ async def change(visit: Visit) -> Response:
     _check_free(found.shown, one)
 
     def edit(clerk: Clerk) -> bool:
-        with clerk.database.writing() as connection:
+        with visit.writing(clerk) as connection:
             return senders.edit(
                 connection,
                 visit.account,
@@ -115,7 +119,8 @@ async def show_text(visit: Visit) -> Response:
     """Show a list as a text to be edited."""
     one = _in_path(visit)
     found = await visit.work(lambda clerk: standing(visit, clerk))
-    return _text_page(visit, one, found, "\n".join(_own(found, one)), [], HTTPStatus.OK)
+    seen = _mark(found, one)
+    return _text_page(visit, one, found, "\n".join(_own(found, one)), seen, [], HTTPStatus.OK)
 
 
 async def change_text(visit: Visit) -> Response:
@@ -123,10 +128,13 @@ async def change_text(visit: Visit) -> Response:
     one = _in_path(visit)
     found = await visit.work(lambda clerk: standing(visit, clerk))
     _check_free(found.shown, one)
-    given = visit.form.get("text")
+    given, seen = visit.form.get("text"), visit.form.get("seen")
     wrong = _wrong_lines(visit, one, given)
     if wrong:
-        return _text_page(visit, one, found, given, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _text_page(visit, one, found, given, seen, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
+    present = _mark(found, one)
+    if seen not in ("", present):
+        return _text_page(visit, one, found, given, present, [visit.say(OUTDATED)], HTTPStatus.CONFLICT)
     wanted = parse(one.key, given)
     if wanted == _own(found, one):
         return _saved(visit, False)
@@ -134,7 +142,7 @@ async def change_text(visit: Visit) -> Response:
     def put(clerk: Clerk) -> None:
         values: Mapping[str, Value] = {one.key: wanted}
         notify = visit.site.config.notices.is_on
-        with clerk.database.writing() as connection:
+        with visit.writing(clerk) as connection:
             settings.put(connection, visit.account, values, actor=USER, notify=notify, now=visit.now)
 
     await visit.work(put)
@@ -227,6 +235,7 @@ def _page(
         "own": {one.key: _own(found, one) for one in ALL},
         "others": {one.key: _others(found, one) for one in ALL},
         "most": MOST,
+        "longest": LONGEST_PATTERN,
         "wrong": wrong or {},
         "typed": typed,
         **found.values(visit, [one.key for one in ALL]),
@@ -234,8 +243,13 @@ def _page(
     return visit.page("senders.html", values, status=status)
 
 
+def _mark(found: Standing, one: List) -> str:
+    """Return what a list is known by as it is, so that a text is not saved over another one unseen."""
+    return hashlib.sha256("\n".join(_own(found, one)).encode()).hexdigest()
+
+
 def _text_page(
-    visit: Visit, one: List, found: Standing, given: str, wrong: Sequence[str], status: int
+    visit: Visit, one: List, found: Standing, given: str, seen: str, wrong: Sequence[str], status: int
 ) -> Response:
-    values = {"one": one, "text": given, "wrong": wrong, **found.values(visit, [one.key])}
+    values = {"one": one, "text": given, "seen": seen, "wrong": wrong, **found.values(visit, [one.key])}
     return visit.page("senders_text.html", values, status=status)

@@ -7,8 +7,9 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from http import HTTPStatus
+from typing import Any, TypeAlias
 
 import h11
 import uvicorn
@@ -17,6 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tamis.service.systemd import notify
+
+Reload: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 SLOWEST = 20.0  # seconds in which a request has to come, with its form
 MOST = 500  # connections; beyond it: 503
@@ -87,7 +90,12 @@ class Beside(uvicorn.Server):
 
 
 class Server(uvicorn.Server):
-    """Tells systemd when it is ready, and ends without a signal of its own."""
+    """Tells systemd when it is ready, reloads on SIGHUP, and ends without a signal of its own."""
+
+    def __init__(self, config: uvicorn.Config, reload: Reload) -> None:
+        super().__init__(config)
+        self._reload = reload
+        self._reloads: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""
@@ -100,7 +108,17 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._begin_to_reload)
         yield
+
+    async def reloaded(self) -> None:
+        """Wait for the end of reloads that have begun."""
+        await asyncio.gather(*self._reloads)
+
+    def _begin_to_reload(self) -> None:
+        task = asyncio.ensure_future(self._reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
     def _stop(self) -> None:
         notify("STOPPING=1")
@@ -108,7 +126,11 @@ class Server(uvicorn.Server):
 
 
 async def serve(
-    app: ASGIApp, listener: socket.socket, beside: Sequence[tuple[ASGIApp, socket.socket]] = ()
+    app: ASGIApp,
+    listener: socket.socket,
+    beside: Sequence[tuple[ASGIApp, socket.socket]] = (),
+    *,
+    reload: Reload,
 ) -> None:
     """Serve until SIGTERM or SIGINT, and other applications on sockets of theirs as long."""
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what clients send wrongly is theirs
@@ -116,7 +138,9 @@ async def serve(
     async with asyncio.TaskGroup() as serving:
         for other, where in others:
             serving.create_task(other.serve(sockets=[where]))
-        await Server(_config(app)).serve(sockets=[listener])
+        server = Server(_config(app), reload)
+        await server.serve(sockets=[listener])
+        await server.reloaded()
         for other, _ in others:
             other.should_exit = True
 

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tamis.desk import records, sessions
+from tamis.options import new_password
 from tamis.options.pool import Clerk
 from tamis.options.visit import Visit
 from tamis.promises import storage
@@ -33,6 +34,9 @@ DONE: Mapping[str, str] = {
         "Deleted, but for some that have to stay on record for now. Who was still signed in is signed out."
     ),
     "others": text("All other browsers are signed out."),
+    "password": text(
+        "Your password is changed, and all other browsers are signed out. Programs that you let in stay so."
+    ),
 }
 
 # By whether some are gone, and whether some are kept.
@@ -45,18 +49,17 @@ async def show(visit: Visit) -> Response:
     assert visit.session is not None  # noqa: S101  # the route is for accounts
     digest, own = visit.session.hash, visit.session.sign_in
 
-    def read(clerk: Clerk) -> tuple[Sequence[Mapping[str, object]], frozenset[str], int]:
+    def read(clerk: Clerk) -> tuple[Sequence[Mapping[str, object]], bool, frozenset[str], int, int | None]:
         with clerk.database.reading() as connection:
-            found = records.newest(
-                connection, RecordClass.SESSION, visit.account, before=before, most=PAGE + 1
+            found, has_older = records.newest(
+                connection, RecordClass.SESSION, visit.account, before=before, most=PAGE
             )
             ids = [str(one["id"]) for one in found]
             living = web_sessions.living(connection, visit.account, ids, now=visit.now)
             others = web_sessions.count_others(connection, visit.account, digest, now=visit.now)
-            return found, living, others
+            return found, has_older, living, others, new_password.since(connection, visit)
 
-    found, living, others = await visit.work(read)
-    shown = found[:PAGE]
+    shown, has_older, living, others, password_since = await visit.work(read)
     speech = Speech(visit.language.name)
     rules = visit.site.config.rules
     values = {
@@ -65,11 +68,13 @@ async def show(visit: Visit) -> Response:
         "living": living,
         "own": own,
         "others": others,
+        "password_since": password_since,
+        "elsewhere": list(new_password.elsewhere(visit.site.config)),
         "how_long": storage.how_long(
             RecordClass.SESSION, limits(rules, RecordClass.SESSION), str(rules.notice), speech
         ),
         "smtp": visit.site.config.sessions.smtp,
-        "older": shown[-1]["id"] if len(found) > PAGE else "",
+        "older": shown[-1]["id"] if has_older else "",
         "is_first": not before,
         "done": DONE.get(visit.request.query_params.get("done", ""), ""),
     }
@@ -84,7 +89,7 @@ async def change(visit: Visit) -> Response:
     digest = visit.session.hash
 
     def sign_out(clerk: Clerk) -> None:
-        with clerk.database.writing() as connection:
+        with visit.writing(clerk) as connection:
             web_sessions.end_others(connection, visit.account, digest)
 
     await visit.work(sign_out)
@@ -100,7 +105,7 @@ async def _delete(visit: Visit, ids: Sequence[str] | None) -> Response:
     rules = visit.site.config.rules
 
     def work(clerk: Clerk) -> sessions.Deleted:
-        with clerk.database.writing() as connection:
+        with visit.writing(clerk) as connection:
             return sessions.delete(connection, visit.account, ids, rules, now=visit.now)
 
     deleted = await visit.work(work)

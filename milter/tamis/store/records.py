@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, exists, select
@@ -12,7 +13,8 @@ from tamis.store import pseudonyms
 from tamis.store.schema import account, consent, session, setting_change, ticket_account
 from tamis.ticket import first_id
 
-PAGE = 500  # rows of one query, as of tickets
+PAGE = 50  # rows of one query: a change may hold two lists of senders, of half a megabyte each
+LONG = 1_000_000  # characters of records, after which none is added to them
 
 TABLES: Mapping[RecordClass, Table] = {
     RecordClass.SESSION: session,
@@ -37,13 +39,24 @@ def find(
 
 def newest(
     connection: Connection, kind: RecordClass, owner: str, *, before: str, most: int
-) -> list[dict[str, Any]]:
-    """Return an account's newest records as they stand, newest first: before an ID, or of all ("")."""
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return an account's newest records as they stand, newest first, and whether there are older ones.
+
+    They are from before an ID, or of all (""); so many at most, and fewer where they are long.
+    """
     table = TABLES[kind]
-    statement = select(table).where(table.c.account == owner).order_by(table.c.id.desc()).limit(most)
+    statement = select(table).where(table.c.account == owner).order_by(table.c.id.desc()).limit(most + 1)
     if before:
         statement = statement.where(table.c.id < before)
-    return [dict(row._mapping) for row in connection.execute(statement)]
+    found: list[dict[str, Any]] = []
+    length = 0
+    with closing(connection.execute(statement)) as rows:
+        for row in rows:
+            if len(found) == most or length > LONG:
+                return found, True
+            found.append(dict(row._mapping))
+            length += sum(len(value) for value in row if isinstance(value, str))
+    return found, False
 
 
 def exist(connection: Connection, owner: str) -> bool:

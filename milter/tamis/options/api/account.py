@@ -43,7 +43,7 @@ async def change(asked: Asked) -> BaseModel:
         values = {key: value for key, value in wanted.items() if found.own.get(key) != value}
         if not values:
             return _account(found)
-        with clerk.database.writing() as connection:
+        with asked.writing(clerk) as connection:
             settings.put(
                 connection,
                 asked.account,
@@ -71,7 +71,7 @@ async def edit_senders(asked: Asked) -> BaseModel:
 
     def edit(clerk: Clerk) -> BaseModel:
         check_free(shown_of(asked, clerk), (key,))
-        with clerk.database.writing() as connection:
+        with asked.writing(clerk) as connection:
             senders.edit(
                 connection,
                 asked.account,
@@ -115,7 +115,7 @@ async def lift(asked: Asked) -> BaseModel:
 
 async def _carry_out(asked: Asked, act: status.Act) -> BaseModel:
     def carry_out(clerk: Clerk) -> BaseModel:
-        with clerk.database.writing() as connection:
+        with asked.writing(clerk) as connection:
             if act is status.Act.RESTRICT:
                 store.make(connection, asked.account, now=asked.now)
             status.carry_out(
@@ -166,6 +166,6 @@ def lists(found: Shown) -> BaseModel:
 
 def _list(found: Shown, key: str) -> models.Senders:
     own, applied = found.own.get(key, ()), found.applied[key]
-    mine = list(own) if isinstance(own, tuple) else []
-    others = [one for one in applied if one not in set(mine)] if isinstance(applied, list) else []
-    return models.Senders(own=mine, others=others)
+    mine = dict.fromkeys(own if isinstance(own, tuple) else ())
+    others = [one for one in applied if one not in mine] if isinstance(applied, list) else []
+    return models.Senders(own=list(mine), others=others)

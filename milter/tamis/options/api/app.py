@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tamis.interfaces import StoreUnavailable
-from tamis.options import faults
+from tamis.options import faults, forms
 from tamis.options.api.call import KIND, Asked, Call
 from tamis.options.api.calls import CALLS
 from tamis.options.api.description import description
@@ -42,7 +42,7 @@ class Api:
         """Return the application behind PREFIX."""
         routes = [self._route(one) for one in CALLS]
         routes.append(Route(DESCRIPTION, self._describe, methods=["GET"]))
-        app = Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
+        app = Starlette(routes=routes, exception_handlers={HTTPException: refuse})
         app.router.redirect_slashes = False
         return app
 
@@ -52,6 +52,8 @@ class Api:
                 return await self._answer(call, request)
             except Refused as refused:
                 return answer(refused)
+            except HTTPException:
+                raise
             except StoreUnavailable as error:
                 log.error("store unavailable call=%s error=%s", call.name, error)
                 return answer(
@@ -68,6 +70,7 @@ class Api:
         return Route(call.path, endpoint, methods=[call.method])
 
     async def _answer(self, call: Call, request: Request) -> Response:
+        forms.check_address(request)
         now = self._site.now()
         caller = await self._gate.admit(request, call.scope, now=now)
         found = await call.act(Asked(self._site, request, caller, now))
@@ -80,7 +83,8 @@ class Api:
         return Response(self._description, media_type=KIND)
 
 
-def _refuse(request: Request, error: Exception) -> Response:
+def refuse(request: Request, error: Exception) -> Response:
+    """Tell a program of what no call is there for."""
     assert isinstance(error, HTTPException)  # noqa: S101  # nothing else is handed here
     status = HTTPStatus(error.status_code)
     details = {

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tamis.options import forms
-from tamis.options.api.gate import Caller
-from tamis.options.api.problems import Refused, unfit
+from tamis.options.api.gate import Caller, unknown
+from tamis.options.api.problems import Refused, ambiguous, unfit
 from tamis.options.pool import Clerk
 from tamis.options.site import Site
+from tamis.store import api_tokens, owners
 from tamis.store.api_tokens import Scope
 
 KIND = "application/json"
@@ -50,8 +53,12 @@ class Asked:
 
     def query(self, model: type[Model]) -> Model:
         """Return the parameters behind the path; raise Refused."""
+        asked = self.request.query_params
+        repeated = [name for name in asked if len(asked.getlist(name)) > 1]
+        if repeated:
+            raise ambiguous(repeated)
         try:
-            return model.model_validate_strings(dict(self.request.query_params))
+            return model.model_validate_strings(dict(asked))
         except ValidationError as error:
             raise unfit(error) from None
 
@@ -70,6 +77,19 @@ class Asked:
     async def work(self, work: Callable[[Clerk], Result]) -> Result:
         """Return what work with the store returns."""
         return await self.site.pool.run(work)
+
+    @contextlib.contextmanager
+    def writing(self, clerk: Clerk) -> Iterator[Connection]:
+        """Lend the connection for a change of the account; raise Refused where it was erased meanwhile.
+
+        What was under way then must not make the account anew. Its own tokens are gone with it.
+        """
+        with self.site.changes.writing(clerk.database, self.account, now=self.now) as connection:
+            if api_tokens.find(connection, self.caller.token, now=self.now) is None:
+                raise unknown(self.request)
+            if owners.was_erased(connection, self.account, since=self.caller.life):
+                raise Refused(HTTPStatus.NOT_FOUND, "The account was erased meanwhile.")
+            yield connection
 
 
 Act: TypeAlias = Callable[[Asked], Awaitable[BaseModel | Response | None]]

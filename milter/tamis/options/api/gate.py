@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
 
 from starlette.requests import Request
 
+from tamis.interfaces import StoreUnavailable
 from tamis.options import client, keys
 from tamis.options.api.problems import Refused
 from tamis.options.attempts import MINUTE, Attempts
@@ -16,6 +18,9 @@ from tamis.options.site import Site
 from tamis.store import api_tokens
 from tamis.store.api_tokens import ApiToken, Scope
 from tamis.store.changes import USER, WEBMAIL
+from tamis.store.owners import Life
+
+log = logging.getLogger(__name__)
 
 ACCOUNT = "tamis-account"  # the header field by which a webmail's server names the account that it acts for
 OF_AN_ACCOUNT = 300  # calls in a minute by a token of an account
@@ -30,6 +35,8 @@ class Caller:
 
     account: str
     actor: str  # as it stands in records of changes
+    token: bytes  # the keyed hash of what the program holds
+    life: Life | None = None  # the account's, where the token is none that goes with it
 
 
 class Gate:
@@ -51,13 +58,16 @@ class Gate:
         if token is None:
             # Whoever has one that counts is not kept out by others at his address.
             stranger = client.subscriber(client.address(request, self._site.config.options.proxies))
-            _check(self._strangers.wait(stranger, now))
-            raise _unknown(request)
+            _check(self._strangers.wait(stranger, now), "calls")
+            raise unknown(request)
         calls = self._servers if token.account is None else self._accounts
-        _check(calls.wait(token.id, now))
-        if scope is Scope.CHANGE and token.scope is not Scope.CHANGE:
-            raise Refused(HTTPStatus.FORBIDDEN, "This token may only read.")
-        return await self._caller(request, token)
+        _check(calls.wait(token.id, now), "calls")
+        if not token.scope.allows(scope):
+            raise Refused(HTTPStatus.FORBIDDEN, f"This token may not {scope.value}.")
+        caller = await self._caller(request, token)
+        if scope is Scope.CHANGE:
+            _check(self._site.changes.wait(caller.account, now), "changes, or too long ones")
+        return caller
 
     async def _caller(self, request: Request, token: ApiToken) -> Caller:
         named = _named(request)
@@ -65,14 +75,14 @@ class Gate:
             # Whether another is there is not told to this one.
             if named is not None and named.strip().lower() != token.account:
                 raise _no_account()
-            return Caller(token.account, USER)
+            return Caller(token.account, USER, token.hash)
         if named is None:
             raise Refused(HTTPStatus.BAD_REQUEST, "Name the account in the header field Tamis-Account.")
         typed = named
-        account = await self._site.pool.run(lambda clerk: clerk.account(typed))
+        account, life = await self._site.pool.run(lambda clerk: clerk.living(typed))
         if account is None:
             raise _no_account()
-        return Caller(account, WEBMAIL + token.name)
+        return Caller(account, WEBMAIL + token.name, token.hash, life)
 
 
 def _named(request: Request) -> str | None:
@@ -90,22 +100,26 @@ def _token(clerk: Clerk, digest: bytes, now: int) -> ApiToken | None:
     with clerk.database.reading() as connection:
         found = api_tokens.find(connection, digest, now=now)
     if found is not None and (found.used is None or not found.used <= now < found.used + FRESH):
-        with clerk.database.writing() as connection:
-            api_tokens.use(connection, digest, now=now)
+        try:
+            with clerk.database.writing() as connection:
+                api_tokens.use(connection, digest, now=now)
+        except StoreUnavailable as error:  # what only reads is answered all the same
+            log.warning("use of a token not noted error=%s", error)
     return found
 
 
-def _check(wait: int) -> None:
+def _check(wait: int, of_what: str) -> None:
     if wait:
         seconds = ceil(wait / 1000)
         raise Refused(
             HTTPStatus.TOO_MANY_REQUESTS,
-            f"Too many calls. Wait {seconds} s.",
+            f"Too many {of_what}. Wait {seconds} s.",
             headers={"retry-after": str(seconds)},
         )
 
 
-def _unknown(request: Request) -> Refused:
+def unknown(request: Request) -> Refused:
+    """Return the refusal of who shows no token that counts."""
     given = "authorization" in request.headers
     return Refused(
         HTTPStatus.UNAUTHORIZED,

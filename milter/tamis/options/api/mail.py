@@ -47,7 +47,7 @@ async def correct(asked: Asked) -> BaseModel:
         account.check_free(account.shown_of(asked, clerk), LISTS)
         if seen.is_sent:
             raise Refused(HTTPStatus.CONFLICT, "The account's own address is on no list.")
-        with clerk.database.writing() as connection:
+        with asked.writing(clerk) as connection:
             corrections.correct(
                 connection,
                 asked.account,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from tamis.desk.corrections import Meaning, Reach
 from tamis.desk.own_mail import Kind
 from tamis.preferences import (
     KEYS,
     LISTS,
+    LONGEST_PATTERN,
     MAX_PATTERNS,
     MAX_THRESHOLD,
     PATTERN,
@@ -19,18 +21,28 @@ from tamis.preferences import (
     TREATMENTS,
     Treatment,
 )
+from tamis.ticket import DATE_TIME
 
 ID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"  # a ULID
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, in UTC")]
 Pattern = Annotated[
     str,
     Field(
-        pattern=f"^(?:{PATTERN.pattern})$", max_length=320, description="user@domain, @domain or @*.domain"
+        pattern=f"^(?:{PATTERN.pattern})$",
+        max_length=LONGEST_PATTERN,
+        description="user@domain, @domain or @*.domain",
     ),
 ]
 Patterns = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
 
 
+def _date_time(text: str) -> datetime:
+    if not DATE_TIME.fullmatch(text):  # a number would be a time, too
+        raise ValueError("expected RFC 3339 such as 2026-11-23T09:14:05Z")
+    return datetime.fromisoformat(text.upper())
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
 Cursor = Annotated[str, Field(pattern=f"^(?:{ID}|)$", description="The ID of a record")]
 
 
@@ -183,8 +195,8 @@ class Tickets(BaseModel):
 class Search(Sent):
     """Which tickets are asked for; without anything the newest."""
 
-    since: Annotated[AwareDatetime | None, Field(description="Inclusive, RFC 3339")] = None
-    until: Annotated[AwareDatetime | None, Field(description="Exclusive, RFC 3339")] = None
+    since: Annotated[Moment | None, Field(description="Inclusive, RFC 3339")] = None
+    until: Annotated[Moment | None, Field(description="Exclusive, RFC 3339")] = None
     sender: Annotated[str, Field(max_length=254, description="What the sender's address holds")] = ""
     kind: Kind | None = None
     before: Cursor = ""

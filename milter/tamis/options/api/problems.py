@@ -68,8 +68,16 @@ def unfit(error: ValidationError) -> Refused:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
         return Refused(HTTPStatus.BAD_REQUEST, "The body is no JSON.")
-    wrong = [Wrong(pointer=_pointer(one["loc"]), detail=one["msg"]) for one in found[:SAID]]
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "What was sent does not fit.", errors=wrong)
+    return _misfit([Wrong(pointer=_pointer(one["loc"]), detail=one["msg"]) for one in found])
+
+
+def ambiguous(names: Sequence[str]) -> Refused:
+    """Return that parameters are there more than once."""
+    return _misfit([Wrong(pointer=_pointer([name]), detail="It is there more than once") for name in names])
+
+
+def _misfit(wrong: Sequence[Wrong]) -> Refused:
+    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "What was sent does not fit.", errors=wrong[:SAID])
 
 
 def _pointer(place: Sequence[int | str]) -> str:

@@ -24,7 +24,7 @@ from tamis.ticket import timestamp
 
 log = logging.getLogger(__name__)
 
-PAGE = 50  # records of an answer
+PAGE = 50  # records of an answer at most
 
 
 async def show_report(asked: Asked) -> BaseModel:
@@ -99,7 +99,7 @@ async def erase(asked: Asked) -> BaseModel:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "Nothing was erased.", errors=[wrong])
 
     def begin(clerk: Clerk) -> None:
-        with clerk.database.writing() as connection:
+        with asked.writing(clerk) as connection:
             erasure.begin(connection, asked.account, notify=asked.notify, now=asked.now)
 
     await asked.work(begin)
@@ -119,19 +119,19 @@ async def show_notice(asked: Asked) -> BaseModel:
 async def _newest(asked: Asked, kind: RecordClass) -> tuple[Sequence[records.Object], str | None]:
     before = asked.query(models.Before).before
 
-    def read(clerk: Clerk) -> Sequence[records.Object]:
+    def read(clerk: Clerk) -> tuple[Sequence[records.Object], bool]:
         with clerk.database.reading() as connection:
-            return records.newest(connection, kind, asked.account, before=before, most=PAGE + 1)
+            return records.newest(connection, kind, asked.account, before=before, most=PAGE)
 
-    found = await asked.work(read)
-    return found[:PAGE], str(found[PAGE - 1]["id"]) if len(found) > PAGE else None
+    found, has_older = await asked.work(read)
+    return found, str(found[-1]["id"]) if has_older else None
 
 
 async def _delete(asked: Asked, ids: Sequence[str] | None) -> models.Deleted:
     rules = asked.site.config.rules
 
     def delete(clerk: Clerk) -> sessions.Deleted:
-        with clerk.database.writing() as connection:
+        with asked.writing(clerk) as connection:
             return sessions.delete(connection, asked.account, ids, rules, now=asked.now)
 
     found = await asked.work(delete)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from tamis.config import Config
 from tamis.desk import purge
 from tamis.desk.purge import Oldest
-from tamis.options.operators import chart, figures, health
+from tamis.options.operators import chart, figures, frame, health
 from tamis.options.operators.chart import Chart
 from tamis.options.operators.figures import Column
 from tamis.options.operators.health import Metrics
@@ -41,6 +42,12 @@ class Found:
 
 async def show(visit: Visit) -> Response:
     """Show it."""
+    board = visit.site.operators.board
+    overview = await board.get(f"overview {visit.language.name}", lambda: _overview(visit), now=visit.now)
+    return frame.page(visit, "operator", overview)
+
+
+async def _overview(visit: Visit) -> Markup:
     config, language = visit.site.config, visit.language
     found = await visit.work(lambda clerk: _find(config, clerk, visit.now))
     counted = figures.by_hour(figures.until_now(found.hours, found.metrics.numbers, visit.now))
@@ -66,7 +73,7 @@ async def show(visit: Visit) -> Response:
         "classes": {one.kind: speech.words(KINDS[one.kind].name) for one in found.oldest},
         "now": visit.now,
     }
-    return visit.page("operator.html", values)
+    return visit.piece("overview.html", values)
 
 
 def _find(config: Config, clerk: Clerk, now: int) -> Found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tamis import prometheus
 from tamis.config import Config
 from tamis.interfaces import StoreUnavailable
 from tamis.options.operators import figures
+from tamis.options.operators.beside import beside
 from tamis.store import hours
 from tamis.store.database import Database
 
@@ -26,14 +26,16 @@ def sampling(config: Config, *, now: Callable[[], int]) -> Iterator[None]:
     if not config.metrics.file:
         yield
         return
-    is_over = threading.Event()
-    thread = threading.Thread(target=_run, args=(config, is_over, now), name="sampling")
-    thread.start()
-    try:
+
+    def act(database: Database) -> float:
+        try:
+            note(database, config.metrics.file, now=now())
+        except StoreUnavailable as error:
+            log.warning("counts of this hour are not noted error=%s", error)
+        return EVERY
+
+    with beside(config, "sampling", act):
         yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def read(file: str) -> dict[str, float]:
@@ -52,13 +54,3 @@ def note(database: Database, file: str, *, now: int) -> None:
         return
     with database.writing() as connection:
         hours.put(connection, figures.counters(found), started=round(started * 1000), now=now)
-
-
-def _run(config: Config, is_over: threading.Event, now: Callable[[], int]) -> None:
-    with contextlib.closing(Database(config.store)) as database:
-        while not is_over.is_set():
-            try:
-                note(database, config.metrics.file, now=now())
-            except StoreUnavailable as error:
-                log.warning("counts of this hour are not noted error=%s", error)
-            is_over.wait(EVERY)
