@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Executable, delete, func, or_, select
 
 from tamis.retention.classes import RecordClass
 from tamis.retention.due import Owner
-from tamis.store import content, dialect, owners, pseudonyms, records, removal, tickets
+from tamis.store import content, dialect, driver, owners, pseudonyms, records, removal, tickets
 from tamis.store.chunks import chunks
 from tamis.store.removal import Leaving
 from tamis.store.schema import account, hold, legal_act, receipt, ticket, ticket_account
@@ -118,7 +118,7 @@ def account_of(connection: Connection, address: str) -> Page:
 def there(connection: Connection, kind: RecordClass, ids: Sequence[str]) -> frozenset[str]:
     """Return those IDs of a class that are there."""
     statement = _there(connection.dialect.name, kind)
-    rows = dialect.run(connection, statement, {"ids": dialect.listed(connection, ids)})
+    rows = driver.run(connection, statement, {"ids": dialect.listed(connection, ids)})
     return frozenset(one for (one,) in rows)
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, bindparam, false, func, literal_column, select, true, update
 
-from tamis.store import dialect, secrets
+from tamis.store import dialect, driver, secrets
 from tamis.store.schema import chain, ticket
 from tamis.store.seals import Sealer, Statement, name_of
 from tamis.ticket import first_id_of
@@ -132,16 +132,16 @@ def _take_end(connection: Connection, day: int) -> End:
 
 def _follow(connection: Connection, end: End) -> bool:
     """Take the mark off a last ticket; tell whether it had it."""
-    return dialect.run_many(connection, _FOLLOWED, [{"ticket": end.ticket, "of": end.chain}]) == 1
+    return driver.run_many(connection, _FOLLOWED, [{"ticket": end.ticket, "of": end.chain}]) == 1
 
 
 def _is_open(connection: Connection, day: int) -> bool:
     """Tell whether a day has an open chain, as it takes long to find none by the day's tickets."""
-    return bool(dialect.run(connection, _OPEN, {"of": day}))
+    return bool(driver.run(connection, _OPEN, {"of": day}))
 
 
 def _end(connection: Connection, day: int) -> End | None:
-    found = dialect.run(connection, _LAST, _values(day))
+    found = driver.run(connection, _LAST, _values(day))
     return End(found[0][0], day, *found[0][1:]) if found else None
 
 
@@ -155,7 +155,7 @@ def _begin(connection: Connection, day: int) -> End:
     seal(connection, before=day)
     number = (connection.execute(select(func.max(chain.c.id))).scalar_one() or 0) + 1
     row = {"day": day, "id": number, "state": State.OPEN.value, "tickets": None, "head": None, "seal": None}
-    dialect.insert(connection, chain, [row])
+    driver.insert(connection, chain, [row])
     return End("", day, number, 0, start(number, day))
 
 
@@ -173,7 +173,7 @@ def seal(connection: Connection, *, before: int) -> None:
     for day in days:
         while (end := _end(connection, day)) is not None:
             close(connection, sealer, end)
-        lasts = [last for _, last in dialect.run(connection, _LASTS, _values(day))]
+        lasts = [last for _, last in driver.run(connection, _LASTS, _values(day))]
         if any(lasts):  # its writer has it at the moment
             connection.info[_LEFT] = before
         elif lasts:

@@ -11,7 +11,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Executable, Integer, bindparam, delete, select
 
-from tamis.store import dialect
+from tamis.store import dialect, driver
 from tamis.store.recent import MOST
 from tamis.store.schema import copy_guard
 
@@ -42,13 +42,13 @@ FORGET = delete(copy_guard).where(copy_guard.c.key.in_(OLDEST))
 def accepted(connection: Connection, keys: Iterable[bytes], *, since: int) -> frozenset[bytes]:
     """Return those keys that were remembered after a time."""
     asked = frozenset(keys)
-    return frozenset(key for key in asked if dialect.run(connection, KNOWN, {"key": key, "since": since}))
+    return frozenset(key for key in asked if driver.run(connection, KNOWN, {"key": key, "since": since}))
 
 
 def latest(connection: Connection, *, since: int) -> dict[bytes, int]:
     """Return keys that were remembered after a time, and when: the oldest first, one more than is kept."""
     return {
-        bytes(key): time for key, time in dialect.run(connection, LATEST, {"since": since, "most": MOST + 1})
+        bytes(key): time for key, time in driver.run(connection, LATEST, {"since": since, "most": MOST + 1})
     }
 
 
@@ -58,9 +58,9 @@ def rehearse(connection: Connection, keys: Iterable[bytes], *, since: int) -> No
     So a full disk shows before a copy has gone out, not after.
     """
     rows = _rows(keys, LONG_AGO)
-    dialect.run_many(connection, _added(connection.dialect.name), rows)
+    driver.run_many(connection, _added(connection.dialect.name), rows)
     # The oldest first: these rows among them.
-    dialect.run(connection, FORGET, {"since": since, "most": len(rows) + FORGOTTEN})
+    driver.run(connection, FORGET, {"since": since, "most": len(rows) + FORGOTTEN})
 
 
 def old(connection: Connection, *, since: int) -> list[int]:
@@ -81,7 +81,7 @@ def forget(connection: Connection, *, since: int, most: int) -> list[int]:
 
 def remember(connection: Connection, keys: Iterable[bytes], *, now: int) -> None:
     """Keep keys, those that are kept already from now on."""
-    dialect.run_many(connection, _put(connection.dialect.name), _rows(keys, now))
+    driver.run_many(connection, _put(connection.dialect.name), _rows(keys, now))
 
 
 @cache

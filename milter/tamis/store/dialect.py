@@ -8,9 +8,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Dialect,
     Engine,
-    Executable,
     Label,
     LargeBinary,
     String,
@@ -42,10 +38,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ClauseElement
 
 from tamis.interfaces import StoreUnavailable
+from tamis.store import driver
 
 # FULL: a commit is on the disk. secure_delete: what is deleted is overwritten. temp_store: sorting writes no
 # temporary file (https://www.sqlite.org/pragma.html).
@@ -129,7 +124,7 @@ def _server(url: URL, timeout: float) -> Engine:
         cursor.close()
         connection.commit()
 
-    settings = _made(SETTINGS, made.dialect)
+    settings = driver.made(SETTINGS, made.dialect)
     event.listen(made, "connect", prepare)
     return made
 
@@ -196,66 +191,6 @@ def wait(connection: Connection, timeout: float) -> None:
     """
     if connection.dialect.name == "sqlite" and connection.info.pop(IS_HASTY, False):
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")
-
-
-def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-    """Add rows, as run_many() does."""
-    run_many(connection, _insert(table), rows)
-
-
-def run_many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> int:
-    """Run a statement for each row, in the open transaction, by the driver itself; return how many changed.
-
-    SQLAlchemy's way costs as much as the commit. The statement is one that is made once. Raise the driver's
-    own errors.
-    """
-    if not rows:
-        return 0
-    made = _made(statement, connection.dialect)
-    cursor = connection.connection.cursor()
-    try:
-        cursor.executemany(made.sql, [made.values(row) for row in rows])
-        return cursor.rowcount
-    finally:
-        cursor.close()
-
-
-def run(
-    connection: Connection, statement: Executable, values: Mapping[str, object]
-) -> Sequence[tuple[Any, ...]]:
-    """Run a statement as run_many() does, and return its rows."""
-    made = _made(statement, connection.dialect)
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(made.sql, made.values({**made.given, **values}))
-        return cursor.fetchall() if cursor.description else ()
-    finally:
-        cursor.close()
-
-
-@cache
-def _insert(table: Table) -> Executable:
-    return table.insert()
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A statement as the driver takes it."""
-
-    sql: str
-    names: Sequence[str] | None  # of values in their order; None where they go by name
-    given: Mapping[str, object]  # values that the statement itself brings
-
-    def values(self, named: Mapping[str, object]) -> Any:
-        """Return values as the driver takes them."""
-        return named if self.names is None else [named[name] for name in self.names]
-
-
-@cache
-def _made(statement: ClauseElement, dialect: Dialect) -> _Made:
-    compiled = statement.compile(dialect=dialect)
-    assert isinstance(compiled, SQLCompiler)  # noqa: S101  # and no DDL
-    return _Made(str(compiled), compiled.positiontup, compiled.params)
 
 
 def among(kind: str, column: Column[str], name: str) -> ColumnElement[bool]:

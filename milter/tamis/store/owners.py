@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Row, func, or_, select, update
 
 from tamis.retention.due import Owner
-from tamis.store import dialect
+from tamis.store import dialect, driver
 from tamis.store.schema import account, hold
 
 PAGE = 1000  # rows
@@ -72,7 +72,7 @@ def status_of(row: Row[*tuple[Any, ...]]) -> Status:
 def owners(connection: Connection, addresses: Sequence[str]) -> dict[str, Owner]:
     """Return what is known of those addresses (lower case) that are accounts, or were."""
     statement = _owners(connection.dialect.name)
-    rows = dialect.run(connection, statement, {"addresses": dialect.listed(connection, addresses)})
+    rows = driver.run(connection, statement, {"addresses": dialect.listed(connection, addresses)})
     return {address: Owner(*dates) for address, *dates in rows}
 
 
@@ -129,7 +129,7 @@ def every(connection: Connection) -> Iterator[tuple[str, Owner]]:
 def held(connection: Connection, addresses: Sequence[str]) -> dict[str, int]:
     """Return until when the records of those addresses are held that are under a hold; Unix milliseconds."""
     statement = _held(connection.dialect.name)
-    return dict(dialect.run(connection, statement, {"addresses": dialect.listed(connection, addresses)}))
+    return dict(driver.run(connection, statement, {"addresses": dialect.listed(connection, addresses)}))
 
 
 @cache

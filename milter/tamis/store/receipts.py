@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, delete, func, select
 
-from tamis.store import dialect
+from tamis.store import dialect, driver
 from tamis.store.schema import receipt
 from tamis.ticket import time_of
 
@@ -17,7 +17,7 @@ from tamis.ticket import time_of
 def put(connection: Connection, receipt_id: str, body: Mapping[str, object]) -> None:
     """Write a receipt, or write it anew."""
     row = {"id": receipt_id, "body": json.dumps(body)}
-    dialect.run_many(connection, _put(connection.dialect.name), [row])
+    driver.run_many(connection, _put(connection.dialect.name), [row])
 
 
 @cache

@@ -12,7 +12,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Executable, bindparam, delete, select, true
 
-from tamis.store import chains, content, dialect, secrets
+from tamis.store import chains, content, dialect, driver, secrets
 from tamis.store.chains import End, State
 from tamis.store.chunks import chunks
 from tamis.store.database import Database
@@ -59,7 +59,7 @@ def remove(connection: Connection, ids: Sequence[str], known: Mapping[str, Leavi
     """
     kind = connection.dialect.name
     chosen = {"ids": dialect.listed(connection, ids)}
-    places = dialect.run(connection, _places(kind), chosen)
+    places = driver.run(connection, _places(kind), chosen)
     if any(is_last for _, _, is_last in places):
         _close(connection, ids)
     known = {} if known is None else known
@@ -68,10 +68,10 @@ def remove(connection: Connection, ids: Sequence[str], known: Mapping[str, Leavi
     if changed:
         found += read(connection, sorted(changed)).values()
     # Two tickets in one place are not our doing; they are to go all the same.
-    dialect.run_many(connection, _kept(kind), [one.gone for one in found])
-    dialect.run(connection, _removed(kind), chosen)
+    driver.run_many(connection, _kept(kind), [one.gone for one in found])
+    driver.run(connection, _removed(kind), chosen)
     links = [{"about": about, "id": one.id} for one in found for about in one.accounts or ()]
-    dialect.run_many(connection, _UNLINK, links)
+    driver.run_many(connection, _UNLINK, links)
     untold = [one.id for one in found if one.accounts is None]
     if untold:  # reads the whole table
         connection.execute(delete(ticket_account).where(ticket_account.c.ticket.in_(untold)))

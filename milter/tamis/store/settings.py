@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, delete, insert, select, update
 
 from tamis.preferences import RESTRICTED, Value
-from tamis.store import dialect
+from tamis.store import driver
 from tamis.store.changes import TAMIS, Change, record
 from tamis.store.chunks import chunks
 from tamis.store.owners import COLUMNS, IS_THERE, Status, status_of
@@ -109,7 +109,7 @@ def count_change(connection: Connection) -> None:
 
 def changes(connection: Connection) -> int:
     """Return how often accounts, settings and aliases have changed; each worker asks four times a second."""
-    ((value,),) = dialect.run(connection, _CHANGES, {})
+    ((value,),) = driver.run(connection, _CHANGES, {})
     return int(value)
 
 

@@ -13,18 +13,18 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from tamis.interfaces import UNCOUNTED, Metrics, StoreUnavailable
 from tamis.preferences import Resolution
 from tamis.store import copies, rounds, sessions, tickets
 from tamis.store.database import Database
+from tamis.store.jobs import Addition, AnyJob, Lookup, Recall, Remembrance, Resolutions, SignIn
 from tamis.store.lane import Lane
 from tamis.store.recent import SLACK, Recent
 from tamis.store.rounds import Company
 from tamis.ticket import Ticket
-from tamis.values import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ POLL = 0.25  # seconds between looks for changes by others, which we promise to 
 HEARING = 0.75  # seconds between looks for copies that others remembered; with POLL less than one
 CACHED = 20_000  # resolutions, of about half a kilobyte each
 
-Resolutions: TypeAlias = Mapping[str, Resolution]
+Job = TypeVar("Job", Addition, Lookup, Recall, Remembrance)
 
 
 class Resolver(Protocol):
@@ -47,52 +47,6 @@ class Watched(Protocol):
 
     def changed(self) -> bool:
         """Tell whether there may be changes since the last call; raise StoreUnavailable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Addition:
-    """A ticket to write."""
-
-    ticket: Ticket
-    future: asyncio.Future[None]
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """Addresses to resolve."""
-
-    addresses: Sequence[str]
-    future: asyncio.Future[Resolutions]
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """Keys of copies that may have been accepted."""
-
-    keys: Sequence[bytes]
-    about_to_add: bool
-    future: asyncio.Future[frozenset[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Remembrance:
-    """Keys of copies to keep."""
-
-    keys: Sequence[bytes]
-    future: asyncio.Future[None]
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """Somebody who signed in to send mail; nobody waits for its record."""
-
-    login: str
-    client: str | None
-    time: int  # Unix ms
-
-
-AnyJob: TypeAlias = Addition | Lookup | Recall | Remembrance | SignIn
-Job = TypeVar("Job", Addition, Lookup, Recall, Remembrance)
 
 
 def milliseconds_now() -> int:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Executable, Select, UnaryExpression, asc, desc, select, union_all
 
-from tamis.store import chains, dialect, pseudonyms
+from tamis.store import chains, dialect, driver, pseudonyms
 from tamis.store.chains import Leaf
 from tamis.store.schema import ticket, ticket_account
 from tamis.ticket import Ticket, day_of, first_id
@@ -120,10 +120,8 @@ def add(connection: Connection, given: Rows) -> None:
     for day in sorted({one.day for one in given.leaves}):  # the next one seals it, with all of its tickets
         mine = [pair for pair in zip(given.leaves, given.tickets, strict=True) if pair[0].day == day]
         places = chains.extend(connection, [leaf for leaf, _ in mine])
-        dialect.insert(
-            connection, ticket, [row | place for (_, row), place in zip(mine, places, strict=True)]
-        )
-    dialect.insert(connection, ticket_account, given.accounts)
+        driver.insert(connection, ticket, [row | place for (_, row), place in zip(mine, places, strict=True)])
+    driver.insert(connection, ticket_account, given.accounts)
 
 
 def find(connection: Connection, query: Query) -> Iterator[Stored]:
