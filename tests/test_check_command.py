@@ -195,6 +195,16 @@ def test_a_promise_that_own_figures_break_is_a_warning(check: Check, clamd: Clam
     assert "kept for 1 month then deleted automatically" in check.of("retention")[1][1]
 
 
+@pytest.mark.parametrize("table", ["milter", "options"])
+def test_a_group_that_is_not_there_fails(check: Check, clamd: Clamd, table: str) -> None:
+    given: dict[str, dict[str, object]] = {table: {"socket_group": "nobody-of-ours"}}
+
+    assert check(clamd.address, **given) == 1
+
+    why = f"{table}.socket_group: there is no group nobody-of-ours"
+    assert ("failed", why) in check.of("configuration")
+
+
 def test_a_missing_relay_is_a_warning(check: Check, clamd: Clamd) -> None:
     check(clamd.address)
 

@@ -72,6 +72,15 @@ def test_a_wrong_value_is_named_with_file_line_and_what_is_expected() -> None:
         ("[antispam]\nrefuse = -1", "antispam.refuse: expected greater than or equal to 0"),
         ("[outgoing]\nspam_refuse = 0", "outgoing.spam_refuse: expected greater than 0"),
         ("[antivirus]\nclamd = []", "antivirus.clamd: expected at least one, got []"),
+        (
+            "[options]\nlisten = 'inet:127.0.0.1:1'\nmetrics = 'inet:127.0.0.1:1'",
+            "options.metrics: expected another socket than that of options.listen",
+        ),
+        (
+            "[options]\nlisten = 'unix:/run/x'\nsign_in = ['header']\n"
+            "header = {name = 'X-User', operator = 'x-user'}",
+            "options.header.operator: expected another field than that of users",
+        ),
         ("[metrics]\nfile = 'tamis.prom'", 'metrics.file: expected "/PATH/NAME.prom", got "tamis.prom"'),
         ('[metrics]\nfile = "/a\\u0000.prom"', 'metrics.file: expected "/PATH/NAME.prom"'),
         ("[metrics]\nfile = '/run/tamis'", 'metrics.file: expected "/PATH/NAME.prom", got "/run/tamis"'),

@@ -100,6 +100,24 @@ def test_a_wider_entry_stays_as_the_closer_one_goes_before_it(tmp_path: Path) ->
     assert standing([lists(config)], Sender(BOB, BOB)) is Standing.ALLOWED
 
 
+@pytest.mark.parametrize(
+    ("before", "meaning"),
+    [
+        ({"senders_newsletter": ("@example.net", "@*.example.net")}, Meaning.NO_CLASS),
+        ({"senders_blocked": ("@*.example.net", "@example.net")}, Meaning.NOT_SPAM),
+    ],
+)
+def test_what_is_said_of_a_site_is_said_of_all_of_it(
+    tmp_path: Path, before: Mapping[str, Value], meaning: Meaning
+) -> None:
+    config = make_config(tmp_path)
+    write_settings(config, ANNA, **before)
+
+    correct(config, meaning, Reach.SITE, sender="bob@mail.example.net")
+
+    assert not any(key.replace(".", "_") in before for key in own(config))
+
+
 def test_a_correction_can_be_taken_back_whole(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     write_settings(config, ANNA, senders_blocked=(BOB, "@example.com"))

@@ -60,6 +60,11 @@ def test_what_is_no_contact_is_refused(contact: str) -> None:
         parsed(f'[options]\ncontact = "{contact}"\n')
 
 
+def test_it_is_in_the_language_that_a_stranger_has_chosen(web: Web) -> None:
+    assert 'href="/about?lang=fr"' in web.visitor().get("/sign-in?lang=fr").text
+    assert 'href="/about"' in web.signed_in().get("/reception?lang=fr").text
+
+
 def test_each_page_leads_to_it(web: Web) -> None:
     assert 'href="/about"' in web.visitor().get("/sign-in").text
     assert 'href="/about"' in web.visitor().get("/nowhere").text

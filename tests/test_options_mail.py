@@ -175,6 +175,8 @@ def test_what_was_only_watched_says_so(web: Web) -> None:
     text = told(web, came(outcome("spam", Action.REFUSE, score=20.0), mode="shadow"))
 
     assert "the message passed as it was. Otherwise this would have happened: It was refused" in text
+    listed = web.signed_in().get("/mail").text
+    assert "Delivered as it was; the filters only watched" in listed and "Refused</span>" not in listed
 
 
 def test_every_reason_has_its_sentence_in_both_languages(web: Web) -> None:

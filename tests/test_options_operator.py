@@ -85,7 +85,7 @@ def test_messages_are_shown_in_the_hour_in_which_they_came(watched: Web) -> None
 
     assert '<th scope="row">12:00</th><td class="number">41</td>' in text
     assert '<th scope="row">13:00</th><td class="number">7</td>' in text
-    assert "2 of 2 workers take mail" in text
+    assert "Workers that take mail: 2 of 2" in text
     assert "Nothing." in text
 
 

@@ -153,6 +153,29 @@ def test_what_the_operator_has_locked_is_told_and_cannot_be_changed(tmp_path: Pa
     assert text.count("Your provider has set this for all users") == 3
 
 
+def test_what_was_locked_since_the_page_was_opened_is_told_by_its_name(tmp_path: Path, tamis: Tamis) -> None:
+    seen = {"seen.antivirus": "on", "seen.graymail.list": "mark", "seen.antispam": "on"}
+    fields = {"graymail.list": "file", "antispam": "", "antispam.mark": "5"}
+    with running(tmp_path, LOCKED) as web:
+        page = web.signed_in().change("/reception", seen | fields)
+
+    assert page.status == 409
+    told = re.findall(r'<a href="#([\w.]+)">([^:<]*): your provider has set this', page.text)
+    assert told == [("antivirus", "Antivirus"), ("graymail.list", "What happens to mailing lists")]
+    assert switches(page.text)["antivirus"] and own(tamis) == {}
+
+
+def test_since_when_is_told_only_of_what_is_in_force(web: Web, tmp_path: Path, tamis: Tamis) -> None:
+    web.signed_in().change("/reception", FIELDS | {"antivirus": "", "antispam.mark": "4"})
+    assert web.signed_in().get("/reception").text.count('class="since"') == 2
+
+    with running(tmp_path, LOCKED) as locked_web:
+        text = locked_web.signed_in().get("/reception").text
+
+    assert switches(text)["antivirus"]
+    assert text.count('class="since"') == 1
+
+
 def test_where_nothing_can_be_changed_there_is_nothing_to_save(tmp_path: Path) -> None:
     save = '<button class="main">Save</button>'
     with running(tmp_path, "[users]\nmay_change = []\n") as web:

@@ -157,6 +157,25 @@ def test_what_the_provider_has_listed_is_shown_apart(tmp_path: Path) -> None:
     assert 'value="@*.example.com"' not in text
 
 
+def test_own_entries_of_a_locked_list_are_not_shown_as_in_force(tmp_path: Path, tamis: Tamis) -> None:
+    tamis("account", "set", "anna@example.org", "senders.allowed=a@example.net", "senders.blocked=@b.example")
+    locked = '[users]\nmay_change = []\n[users.defaults]\n"senders.blocked" = ["@b.example"]\n'
+    with running(tmp_path, locked) as web:
+        visitor = web.signed_in()
+        pages = [visitor.get(path).text for path in ("/senders", "/senders/allowed", "/senders/blocked")]
+
+    assert ["a@example.net" in page for page in pages] == [False] * 3
+    assert ["@b.example" in page for page in pages] == [True, False, True]
+    assert 'class="since"' not in pages[0]
+
+
+def test_a_text_out_of_a_file_with_a_byte_order_mark_is_taken(web: Web, tamis: Tamis) -> None:
+    done = web.signed_in().change("/senders/allowed", {"text": "\ufeffa@example.net\r\n@b.example"})
+
+    assert done.status == 303
+    assert listed(tamis) == ["a@example.net", "@b.example"]
+
+
 def test_lists_that_are_locked_are_shown_and_cannot_be_changed(tmp_path: Path, tamis: Tamis) -> None:
     with running(tmp_path, "[users]\nmay_change = []\n") as web:
         visitor = web.signed_in()

@@ -16,7 +16,15 @@ from tamis.desk import erasure
 from tamis.desk.purge import Purge
 from tamis.options import client
 from tamis.options.attempts import MOST_KEYS, Attempts
-from tamis.options.doorkeeper import OF_A_CLIENT, OF_AN_ACCOUNT, SPAN, WAITING, Doorkeeper, TooMany
+from tamis.options.doorkeeper import (
+    OF_A_CLIENT,
+    OF_ALL_NAMES,
+    OF_AN_ACCOUNT,
+    SPAN,
+    WAITING,
+    Doorkeeper,
+    TooMany,
+)
 from tamis.options.making import ENTRIES
 from tamis.options.pool import Clerk
 from tamis.passwords import Passwords
@@ -229,6 +237,48 @@ def test_details_of_an_address_are_no_further_attempts(web: Web) -> None:
         assert visitor.sign_in(f"Anna+{number}@example.org", "wrong").status == 401
 
     assert web.visitor(client="192.0.2.99").sign_in("anna@example.org").status == 429
+
+
+def test_attempts_at_one_account_by_all_its_names_are_limited_and_nobody_is_told(
+    web: Web, tamis: Tamis
+) -> None:
+    web.password("anna@example.org")
+    aliases = [f"a{number}@example.org" for number in range(OF_ALL_NAMES // 9 + 1)]
+    for alias in aliases:
+        tamis("alias", "add", alias, "anna@example.org")
+    for number in range(OF_ALL_NAMES):
+        visitor = web.visitor(client=f"192.0.2.{number}")
+        assert visitor.sign_in(aliases[number // 9], "wrong").status == 401
+
+    page = web.visitor(client="192.0.2.200").sign_in(aliases[-1])
+
+    assert page.status == 401
+    assert "Address or password is wrong." in page.text
+    web.clock[0] += SPAN
+    assert web.visitor().sign_in(aliases[-1]).status == 303
+
+
+def test_who_is_to_wait_is_told_how_long_by_the_header_too(web: Web) -> None:
+    for _ in range(OF_AN_ACCOUNT):
+        web.visitor().sign_in("anna@example.org", "wrong")
+
+    assert web.visitor().sign_in("anna@example.org", "wrong").headers["retry-after"] == "900"
+
+
+def test_letters_and_accents_apart_are_the_same_password(web: Web) -> None:
+    web.password("anna@example.org", "sésame, ouvre-toi")
+
+    assert web.visitor().sign_in("anna@example.org", "se\u0301same, ouvre-toi").status == 303
+
+
+def test_who_is_active_stays_signed_in_however_soon_others_are_not(tmp_path: Path) -> None:
+    with running(tmp_path, '[options]\nidle = "3s"\n') as web:
+        visitor = web.signed_in()
+        for _ in range(4):
+            web.clock[0] += 1500
+            assert visitor.get("/reception").status == 200
+        web.clock[0] += 3000
+        assert visitor.get("/reception").status == 303
 
 
 def test_attempts_from_one_place_are_limited(web: Web) -> None:

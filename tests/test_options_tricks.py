@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,19 @@ def test_a_list_takes_nothing_that_cannot_be_read(web: Web, sender: str) -> None
     page = web.signed_in().change("/senders", {"list": "allowed", "sender": sender})
 
     assert page.status == 422
+
+
+@pytest.mark.parametrize("path", ["/my-data/closing", "/my-data/restriction", "/sign-ins"])
+@pytest.mark.parametrize("form", [{}, {"do": ""}, {"do": "everything"}, {"do": "Act.CLOSE"}])
+def test_what_no_form_offers_is_not_done(web: Web, path: str, form: dict[str, str]) -> None:
+    visitor, elsewhere = web.signed_in(), web.visitor()
+    elsewhere.sign_in()
+
+    page = visitor.post(path, form | {"token": visitor.get("/my-data").token})
+
+    assert page.status == 400
+    assert elsewhere.get("/reception").status == 200
+    assert not re.search("Closed since|Restricted since", visitor.get("/my-data").text)
 
 
 def test_nobody_fills_the_store_with_changes(web: Web) -> None:

@@ -49,6 +49,16 @@ def backwards(config: Config, wanted: Wanted | None = None) -> Iterator[list[str
         yield ids(page)
 
 
+def test_what_was_only_watched_was_delivered(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    ticket = came(outcome("spam", Action.REFUSE, score=20.0), mode="shadow")
+    keep(config, [ticket])
+
+    found = {kind: ids(look(config, Wanted(kind=kind))) for kind in Kind}
+
+    assert {kind for kind, some in found.items() if some} == {Kind.DELIVERED, Kind.SPAM}
+
+
 def many(number: int) -> list[Ticket]:
     """Return tickets of one a minute, oldest first; one of ten is spam."""
     times = (NOON + minute * MINUTE for minute in range(number))

@@ -111,6 +111,7 @@ def plain(commands: Sequence[tuple[Command, bytes]]) -> list[tuple[Command, byte
 @pytest.mark.parametrize("raw", [RAW, LARGE, WITHOUT_EMPTY_LINE], ids=["short", "large", "no empty line"])
 def test_filter_is_told_the_same(raw: bytes, pair: Pair) -> None:
     pair.filter.answers = {}
+    wait_until(pair.is_alone)  # else the last word of the test before may come after this
     pair.filter.commands.clear()
     pair.send(raw, BOB, ANNA)
     wait_until(pair.is_alone)  # else what Postfix says at last may come in the midst of ours

@@ -35,6 +35,24 @@ def test_patterns_match_whole_names(pattern: str, matches: bool) -> None:
     assert bool(specificity(pattern, "friend@example.net")) is matches
 
 
+@pytest.mark.parametrize(
+    ("pattern", "sender"),
+    [
+        ("@exämple.fr", "a@xn--exmple-cua.fr"),
+        ("@xn--exmple-cua.fr", "a@exämple.fr"),
+        ("a@straße.example", "a@xn--strae-oqa.example"),
+        ("@*.exämple.fr", "a@mail.xn--exmple-cua.fr"),
+    ],
+)
+def test_domains_match_in_whichever_of_their_two_forms_they_are_written(pattern: str, sender: str) -> None:
+    assert specificity(pattern, sender) > 0
+
+
+@pytest.mark.parametrize("domain", ["xn--example-.net", "xn--strae-oqa.net", "xn--\u212a.net", "xn--.net"])
+def test_what_only_looks_like_another_form_of_a_domain_is_no_match(domain: str) -> None:
+    assert not any(specificity(f"@{one}.net", f"a@{domain}") for one in ("example", "strasse", "k", ""))
+
+
 def test_an_address_is_more_specific_than_its_domain_and_that_than_the_domains_above() -> None:
     patterns = ("a@mail.example.net", "@mail.example.net", "@*.example.net", "@*.net")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamis.spelling import plain, routed
+from tamis.spelling import in_letters, plain, routed
 
 ADDRESSES = st.text('ab@%!"\\()<>:,;. \té', max_size=40)
 
@@ -56,6 +56,21 @@ def test_plain_form(written: str, meant: str) -> None:
 )
 def test_way_that_a_host_sends_its_own(written: str, meant: str) -> None:
     assert routed(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("a@xn--exmple-cua.fr", "a@exämple.fr"),
+        ("xn--exmple-cua@example.org", "xn--exmple-cua@example.org"),
+        ("@mail.xn--exmple-cua.fr", "@mail.exämple.fr"),
+        ("a@xn--paypal-.com", "a@xn--paypal-.com"),  # decodes to plain ASCII: another domain's name
+        ("a@xn--a-99999999999.com", "a@xn--a-99999999999.com"),
+        ("a@xn--\udcff.com", "a@xn--\udcff.com"),
+    ],
+)
+def test_domain_as_people_write_it(written: str, meant: str) -> None:
+    assert in_letters(written) == meant
 
 
 @given(ADDRESSES)

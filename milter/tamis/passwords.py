@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -28,12 +30,17 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         """Return the hash of a password, with a salt of its own."""
-        return self._hasher.hash(password)
+        return self._hasher.hash(_composed(password))
 
     def verify(self, digest: str | None, password: str) -> bool:
         """Tell whether a password is the one of a hash; where there is none it takes as long, and is not."""
         try:
-            self._hasher.verify(self._nobody if digest is None else digest, password)
+            self._hasher.verify(self._nobody if digest is None else digest, _composed(password))
         except (VerificationError, InvalidHashError):
             return False
         return digest is not None
+
+
+def _composed(password: str) -> str:
+    """Return a password as it is hashed: some keyboards give letters and accents apart (RFC 8265, 4.2.1)."""
+    return unicodedata.normalize("NFC", password)

@@ -127,11 +127,17 @@ def remove_stale(path: str) -> None:
             raise OSError("another process listens there")
 
 
+def group_id(group: str, table: str) -> int:
+    """Return the number of a group that a table names; raise OSError where there is none."""
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise OSError(f"{table}.socket_group: there is no group {group}") from None
+
+
 def _give_to_group(path: Path, group: str, table: str) -> None:
     """Give the socket to a group by name; raise OSError where there is none, or we are not in it."""
     try:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    except KeyError:
-        raise OSError(f"{table}.socket_group: there is no group {group}") from None
+        os.chown(path, -1, group_id(group, table))
     except PermissionError:
         raise OSError(f"{table}.socket_group: the user that runs this is not in the group {group}") from None

@@ -42,6 +42,29 @@ def routed(address: str) -> str:
         address = f"{user}@{host}"
 
 
+def in_letters(address: str) -> str:
+    """Return an address with the labels of its domain that are xn--... (RFC 5890) as people write them.
+
+    Only those labels change that are nobody else's: what decodes to plain ASCII, or is not how it would be
+    encoded, stays.
+    """
+    if "xn--" not in address:
+        return address
+    local, at, domain = address.rpartition("@")
+    return local + at + ".".join(map(_label, domain.split(".")))
+
+
+def _label(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        letters = label[4:].encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+    same = "xn--" + letters.encode("punycode", "replace").decode("ascii")
+    return letters if same == label and not letters.isascii() else label
+
+
 def _local(words: list[str]) -> str:
     """Return a local part, in quotes where it needs them."""
     if all(len(word) == 1 for word in words):

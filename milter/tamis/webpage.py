@@ -146,6 +146,10 @@ class Options(Section):
             raise refusal.SettingError("imap.server", "expected the server that options.sign_in asks")
         if "link" in self.sign_in and not self.link.key_file:
             raise refusal.SettingError("link.key_file", "expected the file with the key of links")
+        if self.metrics == str(address.parse(self.listen)):
+            raise refusal.SettingError("metrics", "expected another socket than that of options.listen")
+        if "header" in self.sign_in and self.header.name.lower() == self.header.operator.lower():
+            raise refusal.SettingError("header.operator", "expected another field than that of users")
         names_somebody = "header" in self.sign_in or self.header.operator
         if names_somebody and not self.proxies and self._is_inet:
             raise refusal.SettingError(

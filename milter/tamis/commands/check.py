@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tamis import address
+from tamis import address, sockets
 from tamis import config as configuration
 from tamis.checks import clamd
 from tamis.commands.arguments import Subparsers, common, print_json
@@ -82,6 +82,7 @@ def _lines(path: str | None) -> Iterator[Line]:
             yield Line("configuration", Status.FAILED, text)
         return
     yield Line("configuration", Status.OK, str(file))
+    yield from _groups(config)
     yield _store(config)
     yield from _scanners(config)
     yield _models(config)
@@ -93,6 +94,16 @@ def _lines(path: str | None) -> Iterator[Line]:
     yield from _notices(config)
     yield from (Line("web page", one.status, one.text) for one in remarks_on_page(config))
     yield from (Line("mta", one.status, one.text) for one in mta.remarks(config, handover.LONGEST))
+
+
+def _groups(config: Config) -> Iterator[Line]:
+    groups = {"milter": config.milter.socket_group, "options": config.options.socket_group}
+    for table, group in groups.items():
+        try:
+            if group:
+                sockets.group_id(group, table)
+        except OSError as error:
+            yield Line("configuration", Status.FAILED, str(error))
 
 
 def _store(config: Config) -> Line:

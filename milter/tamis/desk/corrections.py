@@ -115,7 +115,7 @@ def correct(
     known = max(specificity(one, sender.lower()) for one in wanted) if key else 1
     added = {key: wanted} if key else {}
     removed = {
-        other: [one for one in patterns if specificity(one, sender.lower()) >= known]
+        other: [one for one in patterns if one in wanted or specificity(one, sender.lower()) >= known]
         for other, patterns in _lists(connection, account).items()
         if other in others
     }

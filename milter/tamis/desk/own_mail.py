@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 PAGE = 25  # tickets
 MOST = 300  # that are looked at for a page; where few are wanted the next page goes on
+SHADOW = "shadow"
 AT_ONCE = 150  # that are fetched for it
 
 Object = Mapping[str, Any]
@@ -67,7 +68,7 @@ FOUND: Mapping[str, Kind] = {
 WORDS: Mapping[Kind, Sequence[bytes]] = {
     kind: [
         f'"{word}"'.encode()
-        for word, one in {**DONE, **FOUND, Direction.OUTGOING: Kind.SENT}.items()
+        for word, one in {**DONE, **FOUND, Direction.OUTGOING: Kind.SENT, SHADOW: Kind.DELIVERED}.items()
         if one is kind
     ]
     for kind in Kind
@@ -102,16 +103,21 @@ class Seen:
         """What became of the account's own copies; none where it only sent the message."""
         return [one for one in self.ticket["recipients"] if "action" in one]
 
+    @property
+    def only_watched(self) -> bool:
+        """Whether the filters touched nothing, so that what the ticket says did not happen."""
+        return bool(self.ticket["mode"] == SHADOW)
+
     def kinds(self) -> frozenset[Kind]:
         """Return all that the ticket is."""
-        found = {DONE[one["action"]] for one in self.own}
+        found = {Kind.DELIVERED if self.only_watched else DONE[one["action"]] for one in self.own}
         checked = [*self.own, *([self.ticket["outgoing"]] if "outgoing" in self.ticket else [])]
         for one in checked:
             found |= {
                 FOUND[word] for name in ("antivirus", "antispam", "graymail") if (word := one[name]) in FOUND
             }
         if self.is_sent:
-            found |= {Kind.SENT} | ({DONE[self.answer]} - {Kind.DELIVERED})
+            found |= {Kind.SENT} | (set() if self.only_watched else {DONE[self.answer]} - {Kind.DELIVERED})
         return frozenset(found)
 
 

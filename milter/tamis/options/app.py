@@ -59,7 +59,7 @@ class App:
                 return await self._answer(route, request)
             except StoreUnavailable as error:
                 log.error("store unavailable page=%s error=%s", route.name, error)
-                return self._error(request, HTTPStatus.SERVICE_UNAVAILABLE)
+                return self._error(request, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "60"})
             except HTTPException:
                 raise
             except Exception as error:  # what a page says of it is nothing, and the next one works
@@ -128,7 +128,7 @@ class App:
             return None  # another is signed in to the reverse proxy meanwhile
         options = self._site.config.options
         language = wanted or found.language
-        if now - found.used < min(FRESH, options.idle * 1000) and language == found.language:
+        if now - found.used < min(FRESH, options.idle * 1000 / 10) and language == found.language:
             return found
         expires = min(now + round(options.idle * 1000), found.made + round(options.session * 1000))
         try:

@@ -15,6 +15,7 @@ Result = TypeVar("Result")
 
 SPAN = 15 * MINUTE
 OF_AN_ACCOUNT = 10  # attempts in a span, by whoever makes them
+OF_ALL_NAMES = 30  # attempts at an account in a span, by whatever addresses lead to it
 OF_A_CLIENT = 50  # many people may share an address
 AT_ONCE = 2  # passwords that are verified or hashed at once, each with 64 MiB
 ASKED_AT_ONCE = 8  # passwords that the IMAP server is asked about at once
@@ -36,6 +37,7 @@ class Doorkeeper:
         self._passwords = passwords
         self._mailboxes = mailboxes
         self._accounts = Attempts(OF_AN_ACCOUNT, SPAN)
+        self._behind = Attempts(OF_ALL_NAMES, SPAN)
         self._clients = Attempts(OF_A_CLIENT, SPAN)
         self._verifying = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._asking = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="imap")
@@ -54,12 +56,20 @@ class Doorkeeper:
         if wait:
             raise TooMany(wait)
 
-    def succeeded(self, typed: str, client: str) -> None:
+    def is_spent(self, account: str, *, now: int) -> bool:
+        """Count an attempt at an account, by whatever address; tell whether no password counts for now.
+
+        Who tries is not told so, but that it is wrong: else he knew which addresses are one account's.
+        """
+        return self._behind.wait(account, now) > 0
+
+    def succeeded(self, typed: str, client: str, *, account: str = "") -> None:
         """Forget the attempts to sign in to an address, and of the client's this one alone.
 
         Else who has one account could try at others as often as he likes.
         """
         self._accounts.forget(typed)
+        self._behind.forget(account)
         self._clients.give_back(client)
 
     async def verify(self, account: str, digest: str | None, password: str) -> bool:

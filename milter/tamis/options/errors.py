@@ -44,10 +44,7 @@ TEXTS: Mapping[int, tuple[str, str]] = {
     ),
     HTTPStatus.TOO_MANY_REQUESTS: (
         text("This was very much in one hour"),
-        text(
-            "Nothing was done this time. Go on in {minutes} min; many senders can be edited at once as "
-            "a text."
-        ),
+        text("Nothing was done this time. Go on in {minutes} min."),
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         text("Your settings are out of reach"),

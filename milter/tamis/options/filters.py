@@ -64,6 +64,11 @@ FILTERS = (
         text("Off means that it learns nothing from your mail."),
     ),
 )
+NAMES: Mapping[str, str] = {  # of each key that the page sets
+    **{one.key: one.title for one in FILTERS},
+    **{choice.key: choice.title for one in FILTERS for choice in one.choices},
+    THRESHOLD: text("Points from which on mail is spam"),
+}
 ANSWERS: Mapping[str, str] = {
     Treatment.MARK: text("Mark it in its header"),
     Treatment.FILE: text("Put it into “{folder}”"),

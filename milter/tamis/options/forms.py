@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -25,6 +25,13 @@ class Form:
     def get(self, name: str) -> str:
         """Return a field, the last of several."""
         return self.fields.get(name, [""])[-1]
+
+    def choice(self, name: str, choices: Iterable[str]) -> str:
+        """Return a field that has one of some values; raise HTTPException for another."""
+        given = self.get(name)
+        if given not in choices:
+            raise HTTPException(HTTPStatus.BAD_REQUEST)
+        return given
 
 
 EMPTY = Form({})

@@ -18,7 +18,7 @@ from tamis.options.mail import ID
 from tamis.options.pool import Clerk
 from tamis.options.senders import ALL, TOO_MANY
 from tamis.options.standing import Standing, standing
-from tamis.options.told import SHADOW, Told
+from tamis.options.told import Told
 from tamis.options.visit import Visit
 from tamis.preferences import LISTS, MAX_PATTERNS
 from tamis.store.changes import USER
@@ -183,7 +183,7 @@ def _page(visit: Visit, case: Case, wrong: str, status: int) -> Response:
         "sent": told.sent(seen) if seen.is_sent else None,
         "copies": told.copies(seen, case.threshold),
         "facts": told.facts(seen),
-        "only_watched": seen.ticket["mode"] == SHADOW,
+        "only_watched": seen.only_watched,
         "is_hidden": is_pseudonym(str(seen.ticket["sender"])) and not seen.is_sent,
         "sender": case.sender,
         "meanings": {one: MEANINGS[one] for one in case.meanings},

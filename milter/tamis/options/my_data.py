@@ -84,15 +84,16 @@ async def export(visit: Visit) -> Response:
 
 async def restrict(visit: Visit) -> Response:
     """Restrict the use of the account's data, or end that."""
-    return await _carry_out(visit, Act.LIFT if visit.form.get("do") == Act.LIFT else Act.RESTRICT)
+    return await _carry_out(visit, Act.RESTRICT, Act.LIFT)
 
 
 async def close(visit: Visit) -> Response:
     """Close the account, or reopen it."""
-    return await _carry_out(visit, Act.REOPEN if visit.form.get("do") == Act.REOPEN else Act.CLOSE)
+    return await _carry_out(visit, Act.CLOSE, Act.REOPEN)
 
 
-async def _carry_out(visit: Visit, act: Act) -> Response:
+async def _carry_out(visit: Visit, *acts: Act) -> Response:
+    act = Act(visit.form.choice("do", acts))
     notify = visit.site.config.notices.is_on
 
     def work(clerk: Clerk) -> None:

@@ -43,11 +43,8 @@ async def show(visit: Visit) -> Response:
 async def make(visit: Visit) -> Response:
     """Let a program in, and show its token this once: the answer is the only place that has it."""
     typed = visit.form.get("name")
-    try:
-        scope = {one.value: one for one in OFFERED}[visit.form.get("scope")]
-        _, days = LASTING[visit.form.get("lasting")]
-    except KeyError:
-        raise HTTPException(HTTPStatus.BAD_REQUEST) from None
+    scope = Scope(visit.form.choice("scope", OFFERED))
+    _, days = LASTING[visit.form.choice("lasting", LASTING)]
     token = keys.new_token()
     digest = visit.site.keys.program(token)
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from tamis.desk import settings
 from tamis.desk.shown import Shown
-from tamis.options.filters import ANSWERS, FILTERS
+from tamis.options.filters import ANSWERS, FILTERS, NAMES
 from tamis.options.pool import Clerk
 from tamis.options.standing import Standing, standing
 from tamis.options.visit import Visit
@@ -23,6 +23,7 @@ KEYS = (*SWITCHES, *TREATMENTS, THRESHOLD)  # that the page's form sets
 
 WRONG_THRESHOLD = text("Enter a number of points between -1000 and 1000, such as 5.0.")
 WRONG_CHOICE = text("Choose one of these.")
+LOCKED = text("{title}: your provider has set this for all users since you opened the page.")
 
 
 async def start(visit: Visit) -> Response:
@@ -39,9 +40,11 @@ async def change(visit: Visit) -> Response:
     """Put in force what the form says, all of it or nothing."""
     found = await visit.work(lambda clerk: standing(visit, clerk))
     wanted, wrong = _wanted(visit, found.shown)
-    if wrong:
-        return _page(visit, found, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
     seen = _seen(visit)
+    taken = _taken(visit, found.shown, seen)
+    if wrong or taken:
+        status = HTTPStatus.CONFLICT if taken else HTTPStatus.UNPROCESSABLE_ENTITY
+        return _page(visit, found, wrong | taken, status)
     values = {
         key: value for key, value in wanted.items() if value not in (found.shown.applied[key], seen.get(key))
     }
@@ -63,14 +66,29 @@ def _wanted(visit: Visit, found: Shown) -> tuple[dict[str, Value], dict[str, str
     for key in KEYS:
         if key in found.locked or found.is_restricted:
             continue
-        given = visit.form.get(key)
-        if key in SWITCHES:
-            given = given or "off"  # what is not ticked is not sent
         try:
-            wanted[key] = parse(key, given.replace(",", ".") if key == THRESHOLD else given)
+            wanted[key] = _given(visit, key)
         except ValueError:
             wrong[key] = visit.say(WRONG_THRESHOLD if key == THRESHOLD else WRONG_CHOICE)
     return wanted, wrong
+
+
+def _given(visit: Visit, key: str) -> Value:
+    """Return what the form says of a key; raise ValueError."""
+    given = visit.form.get(key)
+    if key in SWITCHES:
+        given = given or "off"  # what is not ticked is not sent
+    return parse(key, given.replace(",", ".") if key == THRESHOLD else given)
+
+
+def _taken(visit: Visit, found: Shown, seen: Mapping[str, Value]) -> dict[str, str]:
+    """Return a word on each key that was the user's to change when the form was made, and is no more."""
+    taken: dict[str, str] = {}
+    for key in found.locked:
+        with contextlib.suppress(ValueError):
+            if key in seen and _given(visit, key) != seen[key]:
+                taken[key] = visit.say(LOCKED, title=visit.say(NAMES[key]))
+    return taken
 
 
 def _seen(visit: Visit) -> dict[str, Value]:
@@ -87,10 +105,11 @@ def _seen(visit: Visit) -> dict[str, Value]:
 
 def _page(visit: Visit, found: Standing, wrong: Mapping[str, str], status: int) -> Response:
     config = visit.site.config
-    given = {key: visit.form.get(key) for key in KEYS} if wrong else {}
+    given = {key: visit.form.get(key) for key in KEYS if key not in found.shown.locked} if wrong else {}
     values = {
         **found.values(visit, KEYS),
         "filters": FILTERS,
+        "names": NAMES,
         "keys": KEYS,
         "answers": _answers(config.mail.recipient_delimiter != ""),
         "folders": {

@@ -19,6 +19,7 @@ from tamis.preferences import LONGEST_PATTERN, MAX_PATTERNS, Value, parse
 from tamis.store.changes import USER
 from tamis.words.catalogue import text
 
+MARK = "\ufeff"  # before a text that was copied out of a file of Windows' (a byte order mark)
 MOST = 100  # entries of a list that its page shows one by one
 SAID = 5  # wrong lines that are named
 
@@ -40,6 +41,7 @@ class List:
     about: str
     filter: str  # without which it has no effect
     idle: str  # what is said of that
+    unverified: str = ""  # what it is for where nobody tells which senders are forged
 
 
 WITHOUT_ANTISPAM = text("Antispam is off, so this list has no effect.")
@@ -53,6 +55,10 @@ ALL = (
         text("Their mail is not spam, unless something shows that the sender is forged."),
         "antispam",
         WITHOUT_ANTISPAM,
+        text(
+            "Their mail gets 5 points less, and so is seldom spam. More would help forgers, too: nothing "
+            "here tells whose mail is forged."
+        ),
     ),
     List(
         "senders.blocked",
@@ -119,8 +125,8 @@ async def show_text(visit: Visit) -> Response:
     """Show a list as a text to be edited."""
     one = _in_path(visit)
     found = await visit.work(lambda clerk: standing(visit, clerk))
-    seen = _mark(found, one)
-    return _text_page(visit, one, found, "\n".join(_own(found, one)), seen, [], HTTPStatus.OK)
+    entries = _others(found, one) if one.key in found.shown.locked else _own(found, one)
+    return _text_page(visit, one, found, "\n".join(entries), _mark(found, one), [], HTTPStatus.OK)
 
 
 async def change_text(visit: Visit) -> Response:
@@ -128,7 +134,7 @@ async def change_text(visit: Visit) -> Response:
     one = _in_path(visit)
     found = await visit.work(lambda clerk: standing(visit, clerk))
     _check_free(found.shown, one)
-    given, seen = visit.form.get("text"), visit.form.get("seen")
+    given, seen = visit.form.get("text").removeprefix(MARK), visit.form.get("seen")
     wrong = _wrong_lines(visit, one, given)
     if wrong:
         return _text_page(visit, one, found, given, seen, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -175,6 +181,10 @@ def _check_free(found: Shown, one: List) -> None:
         raise HTTPException(HTTPStatus.CONFLICT)
 
 
+def _about(visit: Visit, one: List) -> str:
+    return one.about if visit.site.config.mail.trusted_authserv_ids else one.unverified or one.about
+
+
 def _own(found: Standing, one: List) -> tuple[str, ...]:
     own = found.shown.own.get(one.key, ())
     return own if isinstance(own, tuple) else ()
@@ -183,7 +193,7 @@ def _own(found: Standing, one: List) -> tuple[str, ...]:
 def _others(found: Standing, one: List) -> list[str]:
     """Return what the provider has put on a list of all users."""
     applied = found.shown.applied[one.key]
-    own = frozenset(_own(found, one))
+    own = frozenset(() if one.key in found.shown.locked else _own(found, one))
     return [entry for entry in applied if entry not in own] if isinstance(applied, list) else []
 
 
@@ -232,6 +242,7 @@ def _page(
 ) -> Response:
     values = {
         "lists": ALL,
+        "about": {one.key: _about(visit, one) for one in ALL},
         "own": {one.key: _own(found, one) for one in ALL},
         "others": {one.key: _others(found, one) for one in ALL},
         "most": MOST,
@@ -251,5 +262,12 @@ def _mark(found: Standing, one: List) -> str:
 def _text_page(
     visit: Visit, one: List, found: Standing, given: str, seen: str, wrong: Sequence[str], status: int
 ) -> Response:
-    values = {"one": one, "text": given, "seen": seen, "wrong": wrong, **found.values(visit, [one.key])}
+    values = {
+        "one": one,
+        "about": _about(visit, one),
+        "text": given,
+        "seen": seen,
+        "wrong": wrong,
+        **found.values(visit, [one.key]),
+    }
     return visit.page("senders_text.html", values, status=status)

@@ -24,6 +24,7 @@ from tamis.words.catalogue import text
 log = logging.getLogger(__name__)
 
 LONGEST = 254  # octets of an address (RFC 5321 section 4.5.3.1.3, less the angle brackets)
+SOON = 60  # seconds
 NOBODY = ""  # no account's address, and not what was typed, which may be no text that a database takes
 LOST = (
     "lost"  # in the query, of whose form has done nothing, as he was signed out before; he is told so first
@@ -57,19 +58,27 @@ async def sign_in(visit: Visit) -> Response:
         door.admit(counted, client.subscriber(where), now=visit.now)
     except TooMany as error:
         minutes = ceil(error.wait / MINUTE)
-        return _refused(visit, typed, visit.say(TOO_MANY, minutes=minutes), HTTPStatus.TOO_MANY_REQUESTS)
+        return _refused(
+            visit,
+            typed,
+            visit.say(TOO_MANY, minutes=minutes),
+            HTTPStatus.TOO_MANY_REQUESTS,
+            wait=ceil(error.wait / 1000),
+        )
     account, life, digest = await visit.work(lambda clerk: _known(clerk, typed))
     # Of no other domain's address, whose login may be one of ours: how long the server takes would tell.
     is_ours = typed.rpartition("@")[2] in visit.site.config.mail.domains
     asked = account or (typed if is_ours else NOBODY)
+    is_spent = account is not None and door.is_spent(account, now=visit.now)
     try:
         is_right = await door.verify(asked, digest, visit.form.get("password"))
     except ImapUnavailable as error:
         log.error("imap server unavailable error=%s", error)
-        return _refused(visit, typed, visit.say(AWAY), HTTPStatus.SERVICE_UNAVAILABLE)
-    if not is_right or account is None:
+        return _refused(visit, typed, visit.say(AWAY), HTTPStatus.SERVICE_UNAVAILABLE, wait=SOON)
+    if not is_right or account is None or is_spent:
+        log.info("a sign-in was refused")
         return _refused(visit, typed, visit.say(WRONG), HTTPStatus.UNAUTHORIZED)
-    door.succeeded(counted, client.subscriber(where))
+    door.succeeded(counted, client.subscriber(where), account=account)
     wanted = {one: visit.form.get(one) for one in ("next", "lang")}
     try:
         return await enter(visit, account, wanted, life=life, digest=digest)
@@ -127,6 +136,10 @@ def _form(
     return visit.page("sign_in.html", values, status=status)
 
 
-def _refused(visit: Visit, typed: str, error: str, status: int) -> Response:
+def _refused(visit: Visit, typed: str, error: str, status: int, *, wait: int = 0) -> Response:
+    """Show the form again; wait is in seconds, 0 for who need not."""
     asked, language = (visit.form.get(one) for one in ("next", "lang"))
-    return _form(visit, next_page=asked, language=language, typed=typed, error=error, status=status)
+    page = _form(visit, next_page=asked, language=language, typed=typed, error=error, status=status)
+    if wait:
+        page.headers["retry-after"] = str(wait)
+    return page

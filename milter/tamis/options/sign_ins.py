@@ -11,6 +11,7 @@ from starlette.responses import Response
 from tamis.desk import records, sessions
 from tamis.options import new_password
 from tamis.options.pool import Clerk
+from tamis.options.sign_in import OUT
 from tamis.options.visit import Visit
 from tamis.promises import storage
 from tamis.promises.speech import Speech
@@ -83,7 +84,7 @@ async def show(visit: Visit) -> Response:
 
 async def change(visit: Visit) -> Response:
     """Delete all, or sign all other browsers out."""
-    if visit.form.get("do") == "delete":
+    if visit.form.choice("do", ("delete", "sign-out")) == "delete":
         return await _delete(visit, None)
     assert visit.session is not None  # noqa: S101  # the route is for accounts
     digest = visit.session.hash
@@ -104,11 +105,17 @@ async def delete(visit: Visit) -> Response:
 async def _delete(visit: Visit, ids: Sequence[str] | None) -> Response:
     rules = visit.site.config.rules
 
-    def work(clerk: Clerk) -> sessions.Deleted:
-        with visit.writing(clerk) as connection:
-            return sessions.delete(connection, visit.account, ids, rules, now=visit.now)
+    assert visit.session is not None  # noqa: S101  # the route is for accounts
+    digest = visit.session.hash
 
-    deleted = await visit.work(work)
+    def work(clerk: Clerk) -> tuple[sessions.Deleted, bool]:
+        with visit.writing(clerk) as connection:
+            deleted = sessions.delete(connection, visit.account, ids, rules, now=visit.now)
+            return deleted, web_sessions.find(connection, digest, now=visit.now) is None
+
+    deleted, is_out = await visit.work(work)
     if not deleted.gone and not deleted.kept:
         raise HTTPException(HTTPStatus.NOT_FOUND)
+    if is_out:
+        return visit.go("sign-in", f"{OUT}=yes")
     return visit.go("sign-ins", f"done={OUTCOMES[deleted.gone > 0, deleted.kept > 0]}")

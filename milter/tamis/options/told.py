@@ -18,8 +18,6 @@ from tamis.store.pseudonyms import is_pseudonym
 from tamis.ticket import Action, time_of
 from tamis.words.catalogue import text
 
-SHADOW = "shadow"
-
 # What was done, on one line.
 BRIEFLY: Mapping[str, str] = {
     Action.DELIVER: text("Delivered"),
@@ -34,6 +32,8 @@ BRIEFLY_SENT: Mapping[str, str] = {
     Action.REFUSE: text("Not sent: refused"),
     Action.TEMPFAIL: text("Not sent yet: put off"),
 }
+WATCHED = text("Delivered as it was; the filters only watched")
+WATCHED_SENT = text("Sent as it was; the filters only watched")
 # And what that means.
 DONE: Mapping[str, str] = {
     Action.DELIVER: text("It was delivered."),
@@ -154,7 +154,9 @@ class Told:
         """Return a ticket's line."""
         time = time_of(seen.ticket["id"])
         done = [self._briefly(one) for one in seen.own]
-        if seen.is_sent:
+        if seen.only_watched:
+            done = [self._say(WATCHED_SENT if seen.is_sent else WATCHED)]
+        elif seen.is_sent:
             done.insert(0, self._say(BRIEFLY_SENT[seen.answer]))
         checked = [*seen.own, *([seen.ticket["outgoing"]] if "outgoing" in seen.ticket else [])]
         words = (one[name] for one in checked for name in ("antivirus", "antispam", "graymail"))

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from tamis.options.allowance import Allowance
 from tamis.options.attempts import Attempts
 from tamis.options.forms import EMPTY, Form
-from tamis.options.language import Language
+from tamis.options.language import Language, spoken
 from tamis.options.pool import Clerk
 from tamis.options.site import Site
 from tamis.store import web_sessions
@@ -88,6 +88,7 @@ class Visit:
             "account": self.account,
             "form_token": self.site.keys.form(self.token),
             "kept": self._kept(),
+            "chosen": "" if self.account else spoken(self.request.query_params.get("lang")) or "",
         }
         return HTMLResponse(self.piece(template, own | dict(values or {})), status)
 

@@ -7,6 +7,7 @@ from enum import Enum
 
 from tamis.finding import Authentication, Graymail, Sender
 from tamis.preferences import SenderLists
+from tamis.spelling import in_letters
 
 EXACT = 1_000_000  # above any number of labels (RFC 1035 section 2.3.4: at most 127)
 
@@ -26,6 +27,7 @@ def _author(sender: Sender) -> tuple[str, ...]:
 
 def specificity(pattern: str, sender: str) -> int:
     """Return how closely a pattern fits an address: 0 not at all, more for more of it named."""
+    pattern, sender = in_letters(pattern), in_letters(sender)
     if not pattern.startswith("@"):
         return EXACT if pattern == sender else 0
     domain = sender.rpartition("@")[2]

@@ -86,9 +86,9 @@ class Gate:
 
 
 def _named(request: Request) -> str | None:
-    found = request.headers.get(ACCOUNT)
+    found = request.headers.get(ACCOUNT, "").strip()
     # Header fields come as octets, read as Latin-1.
-    return None if found is None else found.encode("latin-1").decode(errors="replace")
+    return found.encode("latin-1").decode(errors="replace") or None
 
 
 def _held(request: Request) -> bytes | None:
