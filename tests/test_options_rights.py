@@ -43,7 +43,7 @@ def test_a_sign_in_is_deleted_and_other_browsers_are_signed_out(page: Page, prov
     expect(page.get_by_role("status")).to_have_text("Deleted.")
     expect(listed).to_have_count(1)
     page.get_by_role("button", name="Delete all").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
 
 
 def test_the_export_holds_what_became_of_mail_and_opens(
