@@ -29,6 +29,8 @@ from tamis.words.catalogue import languages
 
 ROOT = Path(__file__).parents[1]
 CLAMD = ROOT / "var/debian/clamav-daemon"
+# Is kept once all is on the screen: a picture right after another size may have the former one's foot.
+PAINTED = "new Promise(kept => requestAnimationFrame(() => requestAnimationFrame(kept)))"
 SIZES = {"phone": (360, 740), "desktop": (1280, 800)}  # CSS pixels
 Look: TypeAlias = tuple[str, Literal["light", "dark"]]
 """A size and a scheme of colours."""
@@ -99,6 +101,7 @@ def _pictures(page: Page, stem: Path, looks: Sequence[Look]) -> Iterator[Path]:
         page.set_viewport_size({"width": width, "height": height})
         whole = page.evaluate("document.documentElement.scrollHeight")  # what sticks is at its foot
         page.set_viewport_size({"width": width, "height": whole})
+        page.evaluate(PAINTED)
         picture = stem.with_name(f"{stem.name}-{size}-{scheme}.png")
         page.screenshot(path=picture)
         yield picture
