@@ -27,7 +27,8 @@ def _author(sender: Sender) -> tuple[str, ...]:
 
 def specificity(pattern: str, sender: str) -> int:
     """Return how closely a pattern fits an address: 0 not at all, more for more of it named."""
-    pattern, sender = in_letters(pattern), in_letters(sender)
+    if "xn--" in pattern or "xn--" in sender:  # of thousands of patterns, seldom any
+        pattern, sender = in_letters(pattern), in_letters(sender)
     if not pattern.startswith("@"):
         return EXACT if pattern == sender else 0
     domain = sender.rpartition("@")[2]
